@@ -1,0 +1,220 @@
+//! The engine: one loop that asks the store "what is due?" and does it at its own pace. The only place that a money request leaves from.
+//!
+//! Who comes in: nobody calls it; doors record and wake. Whom it may call: store, stripe, limits, clock.
+//! Invariants: it never awaits Stripe inline (sends and reads are tasks whose answers come back through a channel); each step has a
+//! work budget, so that a pause is never behind a plan; a restart is just the next pass.
+use crate::{
+    clock::Clock,
+    health::Health,
+    store::{Store, types::PlanContext},
+    stripe::{Stripe, limits::Limits},
+    tell::figures::Figures,
+    wake::{Changed, Wake},
+};
+use std::sync::Arc;
+
+/// What the engine is made of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The books.
+    pub store: Store,
+    /// Stripe; `None` = no key: everything is recorded, nothing is read or sent.
+    pub stripe: Option<Arc<dyn Stripe>>,
+    /// How fast creates may leave.
+    pub limits: Limits,
+    /// Time.
+    pub clock: Clock,
+    /// Wakes it.
+    pub wake: Wake,
+    /// Told after each commit.
+    pub changed: Changed,
+    /// Told what is wrong.
+    pub health: Health,
+    /// Told how Stripe answers.
+    pub figures: Figures,
+    /// How it works.
+    pub settings: Settings,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts")
+            .field("stripe", &self.stripe.is_some())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the engine works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The lease's length, milliseconds.
+    pub lease_ms: i64,
+    /// This daemon's name in the lease.
+    pub holder: String,
+    /// A file lock proves that whoever held the lease before is gone (SQLite).
+    pub alone: bool,
+    /// The longest a request may take, milliseconds.
+    pub request_timeout_ms: i64,
+    /// The first listing comes this long after a lost answer, milliseconds.
+    pub resolve_first_ms: i64,
+    /// What is known of an account is old after this, milliseconds.
+    pub account_stale_ms: i64,
+    /// Purses per page of a plan.
+    pub plan_page: i64,
+    /// The policy; its `rules.at_ms` is set anew for each use.
+    pub policy: PlanContext,
+}
+
+mod lead;
+mod observe;
+mod pass;
+mod plan;
+mod record;
+mod resolve;
+mod send;
+
+use crate::{
+    clock::BootMs,
+    store::{
+        StoreError,
+        types::{Intent, Unresolved},
+    },
+    stripe::{AccountObject, ReadError},
+};
+use payout_shared::{
+    answer::{PayoutObject, Sent},
+    id::{AccountId, PayoutId, RunId},
+};
+use std::collections::{HashMap, HashSet};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Something that a task of the engine's has finished.
+#[derive(Debug)]
+enum Done {
+    /// A money request.
+    Sent { intent: Intent, sent: Sent, latency_ms: i64 },
+    /// An account was read.
+    Account { account: AccountId, result: Result<AccountObject, ReadError> },
+    /// An unknown payout was looked for: its object, or `None` when the listing doesn't show it.
+    Listed { payout: Unresolved, result: Result<Option<PayoutObject>, ReadError> },
+    /// The platform's account was read: the key works, and Stripe's Date is known.
+    Platform(Result<AccountId, ReadError>),
+}
+
+/// Answers that may wait for the engine at once; a task waits when it is full.
+const DONE_MAX: usize = 4_096;
+/// Answers recorded in one transaction.
+const RECORD_MAX: usize = 256;
+/// The longest the engine sleeps: the backstop behind every wake.
+const IDLE_MS: i64 = 1_000;
+/// After the database failed, tried again this much later.
+const DATABASE_RETRY_MS: i64 = 500;
+
+/// The engine's memory. Nothing in it is needed after a crash: what counts is in the store.
+pub struct Engine {
+    parts: Parts,
+    done_tx: mpsc::Sender<Done>,
+    done_rx: mpsc::Receiver<Done>,
+    /// Finished, and not recorded yet: kept until the database takes it.
+    arrived: Vec<Done>,
+    lease: Option<lead::Lease>,
+    /// Keys of ours on the wire, as far as this process knows.
+    flying: HashSet<String>,
+    /// Accounts being read, and those whose last read failed, with the time of the next.
+    reading: HashSet<AccountId>,
+    read_again: HashMap<AccountId, BootMs>,
+    /// Unknown payouts being looked for.
+    listing: HashSet<PayoutId>,
+    /// Unknown payouts that a listing didn't show and whose key is young: to be sent again.
+    resend: HashMap<RunId, Vec<PayoutId>>,
+    platform: send::Platform,
+    stopping: bool,
+    /// Something is left that needs no wait.
+    again: bool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("lease", &self.lease).field("flying", &self.flying.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine that hasn't begun.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let (done_tx, done_rx) = mpsc::channel(DONE_MAX);
+        Self {
+            parts,
+            done_tx,
+            done_rx,
+            arrived: Vec::new(),
+            lease: None,
+            flying: HashSet::new(),
+            reading: HashSet::new(),
+            read_again: HashMap::new(),
+            listing: HashSet::new(),
+            resend: HashMap::new(),
+            platform: send::Platform::default(),
+            stopping: false,
+            again: false,
+        }
+    }
+
+    /// Works until `stop`, then starts nothing more, waits for what is on the wire, records it and gives the lease back.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let clock = self.parts.clock.clone();
+        let wake = self.parts.wake.clone();
+        loop {
+            let next = self.step().await;
+            if self.stopping && self.flying.is_empty() && self.arrived.is_empty() {
+                self.give_back().await;
+                return;
+            }
+            tokio::select! {
+                () = stop.cancelled(), if !self.stopping => self.stopping = true,
+                done = self.done_rx.recv() => self.take(done),
+                () = wake.woken() => {}
+                () = clock.sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// One pass; gives the time of the next. What the database didn't take is kept and tried again.
+    pub async fn step(&mut self) -> BootMs {
+        let now = self.parts.clock.boot();
+        match self.pass().await {
+            Ok(next) => {
+                if self.parts.health.good(crate::health::Topic::Database) {
+                    tracing::info!("the database answers again");
+                }
+                next
+            }
+            Err(StoreError::Fenced { ours, now: token }) => {
+                tracing::error!(ours, token, "the lease was lost: nothing is sent or written until it is ours again");
+                self.lease = None;
+                now.plus_ms(DATABASE_RETRY_MS)
+            }
+            Err(error) => {
+                let sentence = format!("{error}; nothing leaves, what is on the wire is kept until it can be recorded");
+                if self.parts.health.bad(crate::health::Topic::Database, &sentence) {
+                    tracing::error!(%error, "the store failed: tried again every {DATABASE_RETRY_MS} ms");
+                }
+                self.parts.changed.tell();
+                now.plus_ms(DATABASE_RETRY_MS)
+            }
+        }
+    }
+
+    fn take(&mut self, done: Option<Done>) {
+        self.arrived.extend(done);
+        while self.arrived.len() < RECORD_MAX {
+            match self.done_rx.try_recv() {
+                Ok(done) => self.arrived.push(done),
+                Err(_) => return,
+            }
+        }
+    }
+}

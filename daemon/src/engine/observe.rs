@@ -1,0 +1,194 @@
+//! Observing: "a payout object of Stripe's" becomes events, the same way for an answer, a webhook and a listing.
+use super::{Engine, lead::Lease, plan::read_of};
+use crate::{
+    store::{
+        StoreError,
+        door_types::InboxRow,
+        types::{AttemptChange, By, Change, KnownAttempt, Unresolved},
+    },
+    stripe::event::{self, Event, EventObject},
+};
+use payout_shared::{
+    answer::PayoutObject,
+    attempt::AttemptState,
+    payout::{PayoutEvent, Which},
+};
+
+/// Stored webhooks looked at in one pass.
+const EVENTS_MAX: i64 = 200;
+
+/// What a stored event leads to.
+enum Sighting {
+    /// A payout object of one of our attempts, or of none.
+    Payout(PayoutObject, Option<String>),
+    /// Nothing more to do; the words say what was done.
+    Done(String),
+}
+
+impl Engine {
+    /// Looks at stored webhooks in the order they came. Looking twice is harmless: effects first, then the mark.
+    pub(super) async fn observe(&mut self, lease: Lease) -> Result<(), StoreError> {
+        let rows = self.parts.store.inbox_todo(EVENTS_MAX).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.again |= rows.len() >= usize::try_from(EVENTS_MAX).unwrap_or(usize::MAX);
+        let (mut done, mut payouts) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            match self.sight(lease, &row).await? {
+                Sighting::Payout(object, key) => payouts.push((row.seq, object, key)),
+                Sighting::Done(outcome) => done.push((row.seq, outcome)),
+            }
+        }
+        let (changes, foreign, outcomes) = self.sort(payouts).await?;
+        if !changes.is_empty() {
+            self.parts.store.change(lease.fence, &changes).await?;
+        }
+        if !foreign.is_empty() {
+            self.parts.store.record_foreign(lease.fence, &foreign).await?;
+        }
+        done.extend(outcomes);
+        self.parts.store.events_done(lease.fence, &done).await?;
+        self.parts.changed.tell();
+        Ok(())
+    }
+
+    async fn sight(&mut self, lease: Lease, row: &InboxRow) -> Result<Sighting, StoreError> {
+        let Event { mode, account, idempotency_key, object, .. } = match event::parse(row.event.body.as_bytes()) {
+            Ok(event) => event,
+            Err(error) => return Ok(Sighting::Done(format!("unreadable: {error}"))),
+        };
+        if mode != Some(self.parts.store.mode()) {
+            tracing::warn!(event = row.event.event_id, "an event of the other mode was set aside");
+            return Ok(Sighting::Done("refused: of the other mode".to_owned()));
+        }
+        match (object, account) {
+            (EventObject::Payout(payout), _) => Ok(Sighting::Payout(payout, idempotency_key)),
+            (EventObject::Account(object), _) => {
+                // An event may be older than what we read: it only says that there is something to read.
+                let account = object.id.clone();
+                if row.event.event_type == "account.updated" {
+                    let read = read_of(object, account.clone(), self.parts.clock.now_ms());
+                    self.parts.store.record_accounts(lease.fence, &[read]).await?;
+                }
+                self.parts.store.mark_stale(&account).await?;
+                Ok(Sighting::Done("account noted".to_owned()))
+            }
+            (EventObject::Named { kind, unreadable, .. }, Some(account)) => {
+                self.parts.store.mark_stale(&account).await?;
+                let kind = kind.unwrap_or_else(|| "?".to_owned());
+                Ok(Sighting::Done(unreadable.map_or_else(
+                    || format!("{kind}: account is read again before its next plan"),
+                    |why| format!("{kind} could not be read: {why}"),
+                )))
+            }
+            (EventObject::Named { .. }, None) => Ok(Sighting::Done("not needed".to_owned())),
+        }
+    }
+
+    /// Finds whose each payout object is.
+    #[allow(clippy::type_complexity, reason = "three lists that only the caller takes apart")]
+    async fn sort(
+        &self,
+        payouts: Vec<(i64, PayoutObject, Option<String>)>,
+    ) -> Result<(Vec<Change>, Vec<(PayoutObject, String)>, Vec<(i64, String)>), StoreError> {
+        let keys: Vec<String> =
+            payouts.iter().flat_map(|(_, object, key)| object.key.iter().chain(key).cloned()).collect();
+        let ids: Vec<_> = payouts.iter().map(|(_, object, _)| object.id.clone()).collect();
+        let known = self.parts.store.known_attempts(&keys, &ids).await?;
+        let (mut changes, mut foreign, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+        for (seq, object, request_key) in payouts {
+            let attempt = known.iter().find(|attempt| attempt.object.as_ref() == Some(&object.id)).or_else(|| {
+                known.iter().find(|attempt| object.key.as_ref().or(request_key.as_ref()) == Some(&attempt.key))
+            });
+            match attempt {
+                Some(attempt) => {
+                    outcomes.push((seq, format!("{} of {}", object.id, attempt.payout_id)));
+                    changes.push(seen(attempt, object, By::Webhook));
+                }
+                None => {
+                    tracing::warn!(object = %object.id, account = %object.account, "a payout that is none of ours was noted");
+                    outcomes.push((seq, format!("{}: no payout of ours", object.id)));
+                    foreign.push((object, "no attempt of ours has this key or object".to_owned()));
+                }
+            }
+        }
+        Ok((changes, foreign, outcomes))
+    }
+}
+
+/// The change that seeing an attempt's object makes.
+fn seen(attempt: &KnownAttempt, object: PayoutObject, by: By) -> Change {
+    let which = if attempt.newest { Which::Newest } else { Which::Older };
+    let late = oddity(attempt, &object);
+    let event = object.status.filter(|_| late.is_none()).map(|status| PayoutEvent::Object(status, which));
+    Change {
+        payout_id: attempt.payout_id.clone(),
+        event,
+        cause: object.failure_code.clone(),
+        failure_reason: object.failure_message.clone(),
+        not_before_ms: None,
+        hold: bank_failure(&object),
+        skip: None,
+        by,
+        detail: serde_json::json!({"object": object.id.as_str(), "status": object.status.map(|status| status.as_str())}),
+        attempt: Some(AttemptChange {
+            key: attempt.key.clone(),
+            state: late.is_none().then_some(AttemptState::Executed),
+            object: Some(object),
+            ..AttemptChange::default()
+        }),
+        late,
+    }
+}
+
+/// An object that can't be this attempt's, although it carries its key.
+fn oddity(attempt: &KnownAttempt, object: &PayoutObject) -> Option<String> {
+    if attempt.object.as_ref().is_some_and(|known| *known != object.id) {
+        return Some(format!("a second payout object, {}, carries the key of {}", object.id, attempt.key));
+    }
+    let same = object.account == attempt.account
+        && object.amount_minor == attempt.amount.minor
+        && object.currency == attempt.amount.currency
+        && object.destination.as_ref().is_none_or(|destination| *destination == attempt.destination);
+    (!same).then(|| format!("payout object {} carries our key but not our amount, account or destination", object.id))
+}
+
+/// After a failure at the bank the creator is held until the bank account changes.
+fn bank_failure(object: &PayoutObject) -> Option<(String, String)> {
+    let code = object.failure_code.as_deref()?;
+    let message = object.failure_message.as_deref().unwrap_or("no message");
+    Some(("bank_failure".to_owned(), format!("{} failed at the bank: {code} ({message})", object.id)))
+}
+
+/// A listing showed an unknown payout's object.
+pub(super) fn found(payout: &Unresolved, object: PayoutObject) -> Change {
+    let attempt = KnownAttempt {
+        payout_id: payout.payout_id.clone(),
+        key: payout.key.clone(),
+        newest: true,
+        state: AttemptState::Unknown,
+        object: None,
+        amount: payout.amount,
+        account: payout.account.clone(),
+        destination: payout.destination.clone(),
+    };
+    seen(&attempt, object, By::Engine)
+}
+
+/// A listing failed: the payout stays as it is and is looked for again.
+pub(super) fn looked_in_vain(payout: &Unresolved, not_before_ms: i64, why: &str) -> Change {
+    Change {
+        payout_id: payout.payout_id.clone(),
+        event: None,
+        cause: None,
+        failure_reason: Some(why.to_owned()),
+        attempt: None,
+        not_before_ms: Some(not_before_ms),
+        hold: None,
+        late: None,
+        skip: None,
+        by: By::Engine,
+        detail: serde_json::Value::Null,
+    }
+}

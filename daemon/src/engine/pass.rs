@@ -1,0 +1,101 @@
+//! One pass: each step asks the store what is due and does a bounded piece of it.
+use super::{Engine, IDLE_MS, lead::Lease};
+use crate::{
+    clock::BootMs,
+    store::{
+        StoreError,
+        types::{By, RunRow, WorkLeft},
+    },
+};
+use payout_shared::run::{RunEvent, RunState, RunVerdict};
+
+impl Engine {
+    /// Everything that is due, once. Answers first, so that no decision is made on less than what is known.
+    pub(super) async fn pass(&mut self) -> Result<BootMs, StoreError> {
+        self.again = false;
+        let now = self.parts.clock.boot();
+        let Some(lease) = self.lead().await? else {
+            return Ok(now.plus_ms(IDLE_MS));
+        };
+        self.take(None);
+        self.record(lease).await?;
+        self.inherit(lease).await?;
+        self.observe(lease).await?;
+        self.keep_platform();
+        let mut next = now.plus_ms(IDLE_MS);
+        for run in self.parts.store.open_runs().await? {
+            next = next.min(self.advance(lease, run).await?);
+        }
+        if !self.stopping {
+            self.resolve().await?;
+        }
+        Ok(if self.again { now } else { next })
+    }
+
+    async fn advance(&mut self, lease: Lease, run: RunRow) -> Result<BootMs, StoreError> {
+        let later = self.parts.clock.boot().plus_ms(IDLE_MS);
+        match run.state {
+            RunState::Planning if !self.stopping => self.plan(lease, &run).await,
+            RunState::Planned => {
+                if self.may_begin(&run) {
+                    self.run_event(lease, &run, RunEvent::Begin, None).await?;
+                }
+                Ok(later)
+            }
+            RunState::Running => {
+                let left = self.parts.store.work_left(&run.id).await?;
+                if self.complete(lease, &run, left).await? {
+                    return Ok(later);
+                }
+                if self.stopping { Ok(later) } else { self.send(lease, &run, left).await }
+            }
+            RunState::Pausing => {
+                if self.parts.store.work_left(&run.id).await?.in_flight == 0 {
+                    self.run_event(lease, &run, RunEvent::Drain, None).await?;
+                }
+                Ok(later)
+            }
+            RunState::Planning
+            | RunState::AwaitingApproval
+            | RunState::Paused
+            | RunState::Completed
+            | RunState::CompletedWithFailures
+            | RunState::Settled
+            | RunState::Missed
+            | RunState::Aborting
+            | RunState::Aborted => Ok(later),
+        }
+    }
+
+    async fn complete(&mut self, lease: Lease, run: &RunRow, left: WorkLeft) -> Result<bool, StoreError> {
+        if left.planned > 0 || left.unanswered > 0 || left.in_flight > 0 {
+            return Ok(false);
+        }
+        let event = if left.failed > 0 { RunEvent::CompleteWithFailures } else { RunEvent::Complete };
+        self.run_event(lease, run, event, None).await
+    }
+
+    /// A run's change of state; a refusal (somebody paused it meanwhile) is no error: the next pass sees it as it is.
+    pub(super) async fn run_event(
+        &mut self,
+        lease: Lease,
+        run: &RunRow,
+        event: RunEvent,
+        reason: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        match self.parts.store.change_run(Some(lease.fence), &run.id, event, &By::Engine, reason).await {
+            Ok((after, RunVerdict::Move(_), _)) => {
+                tracing::info!(run = %run.label, state = after.state.as_str(), "run {}: {}", run.label, after.state.as_str());
+                self.parts.changed.tell();
+                self.again = true;
+                Ok(true)
+            }
+            Ok((_, RunVerdict::Stale | RunVerdict::Illegal, _)) => Ok(false),
+            Err(StoreError::Refused(why)) => {
+                tracing::debug!(run = %run.label, why, "a change of the run came too late");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}

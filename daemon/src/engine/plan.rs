@@ -1,0 +1,146 @@
+//! Planning: accounts are read once, then purses are decided page by page.
+use super::{Done, Engine, IDLE_MS, lead::Lease};
+use crate::{
+    clock::BootMs,
+    health::Topic,
+    store::{
+        StoreError,
+        door_types::{AccountRead, BankRead},
+        types::{PlanContext, RunRow},
+    },
+    stripe::{AccountObject, ReadError},
+};
+use payout_shared::{currency::Currency, id::AccountId, plan::Decision, run::RunEvent};
+use std::collections::BTreeMap;
+
+/// Accounts being read at once: the rate limit paces them, this bounds the tasks.
+const READS_MAX: usize = 64;
+/// A read that failed is tried again this much later, milliseconds.
+const READ_RETRY_MS: i64 = 2_000;
+
+impl Engine {
+    /// The policy as of now.
+    pub(super) fn context(&self) -> PlanContext {
+        let mut context = self.parts.settings.policy.clone();
+        context.rules.at_ms = self.parts.clock.now_ms();
+        context
+    }
+
+    /// Reads what is unread, then plans one page; the last page finishes the plan.
+    pub(super) async fn plan(&mut self, lease: Lease, run: &RunRow) -> Result<BootMs, StoreError> {
+        let later = self.parts.clock.boot().plus_ms(IDLE_MS);
+        if !self.accounts_known(run).await? {
+            return Ok(later);
+        }
+        let context = self.context();
+        match self.parts.store.plan_page(lease.fence, run, self.parts.settings.plan_page, &context).await {
+            Ok(page) => {
+                self.parts.changed.tell();
+                let payouts = page.purses.iter().filter(|purse| matches!(purse.decision, Decision::Pay { .. })).count();
+                tracing::debug!(run = %run.label, purses = page.purses.len(), payouts, "a page was planned");
+                self.again = true;
+                if page.next_after.is_none() {
+                    self.run_event(lease, run, RunEvent::FinishPlan, None).await?;
+                }
+                Ok(later)
+            }
+            Err(StoreError::Refused(why)) => {
+                tracing::info!(run = %run.label, why, "planning stopped");
+                Ok(later)
+            }
+            Err(StoreError::Broken(why)) => {
+                tracing::warn!(run = %run.label, why, "a page was not planned");
+                Ok(later)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Starts the reads that are missing; true when none is.
+    async fn accounts_known(&mut self, run: &RunRow) -> Result<bool, StoreError> {
+        let old = self.parts.clock.now_ms().saturating_sub(self.parts.settings.account_stale_ms);
+        let limit = i64::try_from(READS_MAX * 2).unwrap_or(i64::MAX);
+        let stale = self.parts.store.stale_accounts(old, Some(&run.id), limit).await?;
+        if stale.is_empty() {
+            return Ok(true);
+        }
+        let Some(stripe) = self.parts.stripe.clone() else { return Ok(false) };
+        let now = self.parts.clock.boot();
+        self.read_again.retain(|_, at| *at > now);
+        for account in stale {
+            if self.reading.len() >= READS_MAX {
+                break;
+            }
+            if self.read_again.contains_key(&account) || !self.reading.insert(account.clone()) {
+                continue;
+            }
+            let (stripe, done) = (stripe.clone(), self.done_tx.clone());
+            tokio::spawn(async move {
+                let result = stripe.account(account.clone()).await;
+                let _ = done.send(Done::Account { account, result }).await;
+            });
+        }
+        Ok(false)
+    }
+
+    /// What a read of an account says, to be recorded; `None` = nothing is known, it is read again later.
+    pub(super) fn account_read(
+        &mut self,
+        account: AccountId,
+        result: Result<AccountObject, ReadError>,
+    ) -> Option<AccountRead> {
+        self.reading.remove(&account);
+        match result {
+            Ok(object) => {
+                self.parts.health.good(Topic::Stripe);
+                Some(read_of(object, account, self.parts.clock.now_ms()))
+            }
+            Err(ReadError::NoAccess(why)) => Some(AccountRead {
+                account,
+                read_at_ms: self.parts.clock.now_ms(),
+                country: None,
+                payouts_enabled: false,
+                charges_enabled: false,
+                details_submitted: false,
+                disabled_reason: Some(format!("no access: {why}")),
+                schedule_interval: None,
+                banks: Vec::new(),
+            }),
+            Err(ReadError::Limited(why)) => {
+                tracing::warn!(%account, why, "a read was limited");
+                self.read_again.insert(account, self.parts.clock.boot().plus_ms(READ_RETRY_MS));
+                None
+            }
+            Err(error @ (ReadError::Refused(_) | ReadError::Unreachable(_) | ReadError::Unreadable(_))) => {
+                if self.parts.health.bad(Topic::Stripe, error.to_string()) {
+                    tracing::error!(%account, %error, "an account could not be read: planning waits");
+                }
+                self.read_again.insert(account, self.parts.clock.boot().plus_ms(READ_RETRY_MS));
+                None
+            }
+        }
+    }
+}
+
+/// Stripe's account as the store keeps it: per currency the bank account that Stripe would use.
+pub(super) fn read_of(object: AccountObject, account: AccountId, now_ms: i64) -> AccountRead {
+    let mut banks: BTreeMap<Currency, (bool, BankRead)> = BTreeMap::new();
+    for bank in object.banks {
+        let read = BankRead { currency: bank.currency, destination: bank.id, status: bank.status };
+        let known = banks.get(&bank.currency).is_some_and(|(default, _)| *default);
+        if bank.default_for_currency || !known {
+            banks.insert(bank.currency, (bank.default_for_currency, read));
+        }
+    }
+    AccountRead {
+        account,
+        read_at_ms: now_ms,
+        country: object.country,
+        payouts_enabled: object.payouts_enabled,
+        charges_enabled: object.charges_enabled,
+        details_submitted: object.details_submitted,
+        disabled_reason: object.disabled_reason,
+        schedule_interval: object.schedule_interval,
+        banks: banks.into_values().map(|(_, bank)| bank).collect(),
+    }
+}

@@ -1,0 +1,292 @@
+//! Recording: everything that tasks brought back becomes changes, in one transaction a batch. What the database doesn't take is
+//! kept and tried again: an answer is never dropped.
+use super::{Done, Engine, RECORD_MAX, lead::Lease, observe};
+use crate::{
+    health::Topic,
+    store::{
+        StoreError,
+        types::{AttemptChange, By, Change, Intent},
+    },
+    stripe::Stripe,
+    tell::figures::Outcome,
+};
+use payout_shared::{
+    answer::{self, AnswerMeta, Asked, Class, Effect, Sent},
+    attempt::AttemptState,
+    consequence::backoff_ms,
+    id::{PayoutId, RunId},
+    payout::PayoutEvent,
+    run::RunEvent,
+};
+
+/// A send that wasn't executed leaves again this much later, milliseconds; Stripe's own `Retry-After` wins.
+const PUT_BACK_MS: i64 = 1_000;
+
+/// What recording a batch leads to beside its changes.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    accounts: Vec<crate::store::door_types::AccountRead>,
+    pause: Vec<(RunId, String)>,
+}
+
+impl Engine {
+    /// Nothing of this key is waiting to be recorded.
+    pub(super) fn is_arrived(&self, key: &str) -> bool {
+        self.arrived.iter().any(|done| matches!(done, Done::Sent { intent, .. } if intent.key == key))
+    }
+
+    pub(super) fn is_arrived_listing(&self, id: &PayoutId) -> bool {
+        self.arrived.iter().any(|done| matches!(done, Done::Listed { payout, .. } if payout.payout_id == *id))
+    }
+
+    /// Records what has arrived.
+    pub(super) async fn record(&mut self, lease: Lease) -> Result<(), StoreError> {
+        if self.arrived.is_empty() {
+            return Ok(());
+        }
+        let arrived = std::mem::take(&mut self.arrived);
+        let (mut batch, mut kept) = (Batch::default(), Vec::with_capacity(arrived.len()));
+        for done in arrived {
+            match done {
+                Done::Platform(result) => self.platform_read(result).await?,
+                Done::Account { account, result } => batch.accounts.extend(self.account_read(account, result)),
+                Done::Sent { .. } | Done::Listed { .. } => kept.push(done),
+            }
+        }
+        self.arrived = kept;
+        for position in 0..self.arrived.len() {
+            self.changes_of(position, &mut batch);
+        }
+        if !batch.accounts.is_empty() {
+            self.parts.store.record_accounts(lease.fence, &batch.accounts).await?;
+        }
+        if !batch.changes.is_empty() {
+            self.parts.store.change(lease.fence, &batch.changes).await?;
+            self.parts.changed.tell();
+        }
+        self.recorded();
+        self.again |= !self.done_rx.is_empty() || batch.changes.len() >= RECORD_MAX;
+        for (run_id, reason) in batch.pause {
+            let run = self.parts.store.run(run_id.as_str()).await?;
+            tracing::error!(run = %run.label, reason, "the run is paused: the cause is not one creator's");
+            self.run_event(lease, &run, RunEvent::Pause, Some(&reason)).await?;
+        }
+        Ok(())
+    }
+
+    /// The batch is in the books: forget it.
+    fn recorded(&mut self) {
+        for done in std::mem::take(&mut self.arrived) {
+            match done {
+                Done::Sent { intent, sent, latency_ms } => {
+                    self.flying.remove(&intent.key);
+                    self.parts.figures.record(latency_ms, outcome(&sent));
+                }
+                Done::Listed { payout, .. } => {
+                    self.listing.remove(&payout.payout_id);
+                }
+                Done::Account { .. } | Done::Platform(_) => {}
+            }
+        }
+    }
+
+    fn changes_of(&mut self, position: usize, batch: &mut Batch) {
+        let mode = self.parts.store.mode();
+        match &self.arrived[position] {
+            Done::Sent { intent, sent, .. } => {
+                let asked = Asked {
+                    key: intent.key.clone(),
+                    account: intent.account.clone(),
+                    amount_minor: intent.amount.minor,
+                    currency: intent.amount.currency,
+                    mode,
+                    destination: intent.destination.clone(),
+                };
+                let effect = answer::effect(&asked, sent, intent.ambiguous_before);
+                if effect.slow_down {
+                    let meta = meta(sent);
+                    self.parts.limits.slow_down(
+                        meta.and_then(|meta| meta.limited_reason.as_deref()),
+                        meta.and_then(|meta| meta.retry_after_ms),
+                    );
+                }
+                if effect.page {
+                    tracing::error!(payout = %intent.payout_id, run = %intent.run_id, class = ?effect.class, answer = ?sent,
+                        "an answer that must not be: somebody has to look at it now");
+                }
+                let cause = answer::cause(sent);
+                if effect.pause_run {
+                    batch.pause.push((intent.run_id.clone(), format!("Stripe refused everybody: {cause}")));
+                }
+                log(intent, sent, &effect, &cause);
+                batch.changes.push(self.answered(intent, sent, &effect, cause));
+            }
+            Done::Listed { payout, result } => {
+                let (payout, result) = (payout.clone(), result.clone());
+                match result {
+                    Ok(Some(object)) => {
+                        self.parts.health.good(Topic::Stripe);
+                        batch.changes.push(observe::found(&payout, object));
+                    }
+                    Ok(None) => match self.parts.stripe.as_deref().and_then(Stripe::time) {
+                        Some((stripe_now_ms, _)) => batch.changes.push(self.absent(&payout, stripe_now_ms)),
+                        None => tracing::warn!(payout = %payout.payout_id, "a listing without a Date says nothing"),
+                    },
+                    Err(error) => {
+                        tracing::warn!(payout = %payout.payout_id, %error, "an unknown payout could not be looked for: it stays unknown");
+                        batch.changes.push(observe::looked_in_vain(
+                            &payout,
+                            self.parts.clock.now_ms().saturating_add(self.parts.settings.resolve_first_ms),
+                            &error.to_string(),
+                        ));
+                    }
+                }
+            }
+            Done::Account { .. } | Done::Platform(_) => {}
+        }
+    }
+
+    /// The change that an answer to a create makes.
+    fn answered(&self, intent: &Intent, sent: &Sent, effect: &Effect, cause: String) -> Change {
+        let now_ms = self.parts.clock.now_ms();
+        let meta = meta(sent);
+        let not_before_ms = match effect.attempt {
+            AttemptState::Waiting => {
+                let wait = meta.and_then(|meta| meta.retry_after_ms).unwrap_or(PUT_BACK_MS).max(PUT_BACK_MS);
+                Some(now_ms.saturating_add(wait))
+            }
+            AttemptState::Unknown => {
+                let tries = i64::from(intent.ambiguous_before) * 2;
+                Some(now_ms.saturating_add(backoff_ms(tries, self.parts.settings.resolve_first_ms)))
+            }
+            AttemptState::Intended | AttemptState::Executed | AttemptState::Refused | AttemptState::Withdrawn => None,
+        };
+        let sentence = sentence(intent, sent, effect.class);
+        let mut attempt = AttemptChange {
+            key: intent.key.clone(),
+            state: Some(effect.attempt),
+            answered: true,
+            ambiguous: effect.ambiguous,
+            no_resend: effect.no_resend,
+            request_id: meta.and_then(|meta| meta.request_id.clone()),
+            ..AttemptChange::default()
+        };
+        match sent {
+            Sent::Object { object, .. } => attempt.object = Some(object.clone()),
+            Sent::Error { status, error, .. } => {
+                attempt.http_status = Some(*status);
+                attempt.error_type = Some(error.kind.clone());
+                attempt.error_code = error.code.clone();
+                attempt.error_message = error.message.clone();
+            }
+            Sent::Unreadable { status, detail, .. } => {
+                attempt.http_status = Some(*status);
+                attempt.error_message = Some(detail.clone());
+            }
+            Sent::NeverLeft { detail } | Sent::Lost { detail } => attempt.error_message = Some(detail.clone()),
+        }
+        Change {
+            payout_id: intent.payout_id.clone(),
+            event: Some(effect.event),
+            hold: effect.hold_creator.then(|| (cause.clone(), sentence.clone())),
+            cause: Some(cause),
+            failure_reason: Some(sentence),
+            attempt: Some(attempt),
+            not_before_ms,
+            late: None,
+            skip: None,
+            by: By::Engine,
+            detail: detail(sent, effect),
+        }
+    }
+}
+
+fn meta(sent: &Sent) -> Option<&AnswerMeta> {
+    match sent {
+        Sent::Object { meta, .. } | Sent::Error { meta, .. } | Sent::Unreadable { meta, .. } => Some(meta),
+        Sent::NeverLeft { .. } | Sent::Lost { .. } => None,
+    }
+}
+
+/// What the timeline keeps of an answer.
+fn detail(sent: &Sent, effect: &Effect) -> serde_json::Value {
+    let meta = meta(sent);
+    serde_json::json!({
+        "class": effect.class,
+        "request_id": meta.and_then(|meta| meta.request_id.as_deref()),
+        "replayed": meta.is_some_and(|meta| meta.replayed),
+        "should_retry": meta.and_then(|meta| meta.should_retry),
+        "limited_reason": meta.and_then(|meta| meta.limited_reason.as_deref()),
+        "status": match sent {
+            Sent::Error { status, .. } | Sent::Unreadable { status, .. } => Some(*status),
+            Sent::Object { .. } => Some(200),
+            Sent::NeverLeft { .. } | Sent::Lost { .. } => None,
+        },
+    })
+}
+
+/// What happened and what comes next, for people.
+fn sentence(intent: &Intent, sent: &Sent, class: Class) -> String {
+    let what = match sent {
+        Sent::Object { object, .. } => format!("Stripe has it as {}", object.id),
+        Sent::Error { status, error, .. } => {
+            format!("Stripe answered {status}: {}", error.message.as_deref().unwrap_or("no message"))
+        }
+        Sent::Unreadable { status, detail, .. } => {
+            format!("Stripe answered {status}, which could not be read ({detail})")
+        }
+        Sent::NeverLeft { detail } => format!("it did not leave ({detail})"),
+        Sent::Lost { detail } => format!("no answer from Stripe ({detail})"),
+    };
+    let next = match class {
+        Class::Done => return what,
+        Class::Differs => "it differs from what was asked: the creator is held until somebody has looked",
+        Class::CreatorLevel => "the creator is held",
+        Class::RunLevel => "nobody can be paid with this key: the run is paused",
+        Class::Refused => "not sent again by itself",
+        Class::KeyMisused => "unknown, and never sent again by itself: a fault of this program",
+        Class::InFlight | Class::Unknown => "unknown: looked for at Stripe, then asked again with the same key",
+        Class::Limited | Class::NotExecuted if intent.ambiguous_before => {
+            "an earlier send is unknown: looked for at Stripe"
+        }
+        Class::Limited | Class::NotExecuted => "leaves again by itself with the same key",
+    };
+    format!("{what}; {next}")
+}
+
+fn outcome(sent: &Sent) -> Outcome {
+    match sent {
+        Sent::Object { .. } => Outcome::Done,
+        Sent::Error { status: 429, .. } | Sent::Unreadable { status: 429, .. } => Outcome::Limited,
+        Sent::Error { status, .. } | Sent::Unreadable { status, .. } if *status >= 500 => Outcome::ServerError,
+        Sent::Error { .. } => Outcome::Failed,
+        Sent::Unreadable { .. } | Sent::NeverLeft { .. } | Sent::Lost { .. } => Outcome::None,
+    }
+}
+
+fn log(intent: &Intent, sent: &Sent, effect: &Effect, cause: &str) {
+    let request = meta(sent).and_then(|meta| meta.request_id.as_deref()).unwrap_or("-");
+    match effect.event {
+        PayoutEvent::Refuse => {
+            tracing::warn!(run = %intent.run_id, payout = %intent.payout_id, cause, request, "refused: {cause}");
+        }
+        PayoutEvent::LoseAnswer => {
+            tracing::warn!(run = %intent.run_id, payout = %intent.payout_id, cause, request, "unknown, not retried blindly: {cause}");
+        }
+        PayoutEvent::PutBack => {
+            tracing::warn!(run = %intent.run_id, payout = %intent.payout_id, cause, request, "not executed, leaves again: {cause}");
+        }
+        PayoutEvent::Intend
+        | PayoutEvent::Object(..)
+        | PayoutEvent::Void
+        | PayoutEvent::ProveAbsent
+        | PayoutEvent::Requeue
+        | PayoutEvent::IntendReverse
+        | PayoutEvent::Reverse
+        | PayoutEvent::RefuseReverse
+        | PayoutEvent::Settle => {
+            tracing::debug!(run = %intent.run_id, payout = %intent.payout_id, request, class = ?effect.class, "answered");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Resolving: an unknown payout is looked for at Stripe before anything else is done about it.
+use super::{Done, Engine};
+use crate::{
+    store::{
+        StoreError,
+        types::{AttemptChange, By, Change, Unresolved},
+    },
+    stripe::{ListRequest, ReadError, Stripe},
+};
+use payout_shared::{
+    answer::PayoutObject,
+    consequence::{AfterAbsence, after_absence, backoff_ms},
+};
+use std::sync::Arc;
+
+/// Listings under way at once: the rate limit paces them, this bounds the tasks.
+const LISTINGS_MAX: usize = 32;
+/// A listing begins this long before the first send, seconds: whatever the clocks say.
+const LIST_FROM_S: i64 = 7 * 24 * 60 * 60;
+/// Pages of one listing: 100 payouts each; an account with more within a week isn't a creator's.
+const PAGES_MAX: usize = 100;
+
+impl Engine {
+    /// Starts a listing for each unknown payout whose time has come.
+    pub(super) async fn resolve(&mut self) -> Result<(), StoreError> {
+        let room = LISTINGS_MAX.saturating_sub(self.listing.len());
+        let Some(stripe) = self.parts.stripe.clone() else { return Ok(()) };
+        if room == 0 {
+            return Ok(());
+        }
+        let limit = i64::try_from(LISTINGS_MAX * 4).unwrap_or(i64::MAX);
+        let waiting: Vec<Unresolved> = self.parts.store.unresolved(limit).await?;
+        let open = waiting.into_iter().filter(|payout| {
+            !self.resend.get(&payout.run_id).is_some_and(|resend| resend.contains(&payout.payout_id))
+                && !self.listing.contains(&payout.payout_id)
+                && !self.is_arrived_listing(&payout.payout_id)
+        });
+        for payout in open.take(room).collect::<Vec<_>>() {
+            self.listing.insert(payout.payout_id.clone());
+            let (stripe, done) = (stripe.clone(), self.done_tx.clone());
+            tokio::spawn(async move {
+                let result = find(&stripe, &payout).await;
+                let _ = done.send(Done::Listed { payout, result }).await;
+            });
+        }
+        Ok(())
+    }
+
+    /// What follows from a listing that didn't show the payout: sent again, or listed again later.
+    pub(super) fn absent(&mut self, payout: &Unresolved, stripe_now_ms: i64) -> Change {
+        let now_ms = self.parts.clock.now_ms();
+        let base_ms = self.parts.settings.resolve_first_ms;
+        let listings = payout.absent_listings.saturating_add(1);
+        let next = after_absence(payout.first_sent_stripe_ms, stripe_now_ms, payout.no_resend, listings, base_ms);
+        let (wait_ms, what) = match next {
+            AfterAbsence::Resend => {
+                self.resend.entry(payout.run_id.clone()).or_default().push(payout.payout_id.clone());
+                (backoff_ms(listings, base_ms), "not at Stripe yet: the same key and bytes are sent again")
+            }
+            AfterAbsence::ListAgain(wait_ms) => (wait_ms, "not at Stripe yet: looked for again later, never re-keyed"),
+        };
+        Change {
+            payout_id: payout.payout_id.clone(),
+            event: None,
+            cause: None,
+            failure_reason: Some(what.to_owned()),
+            attempt: Some(AttemptChange { key: payout.key.clone(), absent: true, ..AttemptChange::default() }),
+            not_before_ms: Some(now_ms.saturating_add(wait_ms)),
+            hold: None,
+            late: None,
+            skip: None,
+            by: By::Engine,
+            detail: serde_json::json!({"listing": listings, "stripe_now_ms": stripe_now_ms}),
+        }
+    }
+}
+
+/// Lists the account's payouts from a week before the first send and looks for our key in their metadata.
+async fn find(stripe: &Arc<dyn Stripe>, payout: &Unresolved) -> Result<Option<PayoutObject>, ReadError> {
+    let mut starting_after = None;
+    for _ in 0..PAGES_MAX {
+        let page = stripe
+            .list(ListRequest {
+                account: payout.account.clone(),
+                created_from_s: (payout.first_sent_stripe_ms / 1000).saturating_sub(LIST_FROM_S),
+                starting_after: starting_after.take(),
+            })
+            .await?;
+        starting_after = page.payouts.last().map(|last| last.id.to_string());
+        if let Some(found) = page.payouts.into_iter().find(|object| object.key.as_deref() == Some(payout.key.as_str()))
+        {
+            return Ok(Some(found));
+        }
+        if !page.has_more || starting_after.is_none() {
+            return Ok(None);
+        }
+    }
+    Err(ReadError::Unreadable(format!("more than {PAGES_MAX} pages of payouts on account {}", payout.account)))
+}

@@ -1,0 +1,195 @@
+//! Sending: the gate, the rate, the guard with its intent, and then the request, as a task of its own.
+use super::{Done, Engine, IDLE_MS, lead::Lease};
+use crate::{
+    clock::BootMs,
+    health::Topic,
+    store::{
+        StoreError,
+        types::{Gate, Intended, Intent, RunRow, Wanted, WorkLeft},
+    },
+    stripe::{MoneyRequest, ReadError, create_body},
+};
+use payout_shared::id::AccountId;
+
+/// A request leaves within this of its intent, or not at all, milliseconds.
+const SEND_WINDOW_MS: i64 = 5_000;
+/// Stripe's Date must have been seen within this, milliseconds.
+const DATE_AGE_MAX_MS: i64 = 300_000;
+/// Our clock and Stripe's may differ by this much, milliseconds.
+const CLOCKS_APART_MAX_MS: i64 = 60_000;
+/// The platform's account is asked for again this much later while something is wrong, milliseconds.
+const PLATFORM_RETRY_MS: i64 = 5_000;
+
+/// Whether the key is known to work.
+#[derive(Debug, Default)]
+pub(super) struct Platform {
+    good: bool,
+    asking: bool,
+    ask_at: Option<BootMs>,
+}
+
+impl Engine {
+    /// Keeps the key proven and Stripe's Date fresh by one small read when there is reason to.
+    pub(super) fn keep_platform(&mut self) {
+        let Some(stripe) = self.parts.stripe.clone() else { return };
+        let now = self.parts.clock.boot();
+        let fresh = stripe.time().is_some_and(|(_, age_ms)| age_ms < DATE_AGE_MAX_MS / 2);
+        if self.platform.asking || (self.platform.good && fresh) || self.platform.ask_at.is_some_and(|at| now < at) {
+            return;
+        }
+        self.platform.asking = true;
+        let done = self.done_tx.clone();
+        tokio::spawn(async move {
+            let _ = done.send(Done::Platform(stripe.platform().await)).await;
+        });
+    }
+
+    pub(super) async fn platform_read(&mut self, result: Result<AccountId, ReadError>) -> Result<(), StoreError> {
+        self.platform.asking = false;
+        self.platform.ask_at = Some(self.parts.clock.boot().plus_ms(PLATFORM_RETRY_MS));
+        match result {
+            Ok(account) => match self.parts.store.stamp_platform(&account).await {
+                Ok(_) => {
+                    self.platform.good = true;
+                    if self.parts.health.good(Topic::Stripe) {
+                        tracing::info!("Stripe answers again");
+                        self.parts.changed.tell();
+                    }
+                }
+                Err(StoreError::Refused(why)) => self.stripe_bad(&why),
+                Err(error) => return Err(error),
+            },
+            Err(error) => {
+                // An unreachable Stripe says nothing against the key; a refusal does.
+                self.platform.good &= !matches!(error, ReadError::Refused(_));
+                self.stripe_bad(&error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn stripe_bad(&mut self, why: &str) {
+        if self.parts.health.bad(Topic::Stripe, why) {
+            tracing::error!(why, "nothing is sent until Stripe takes our key");
+            self.parts.changed.tell();
+        }
+    }
+
+    /// Stripe's time now, when the gate is open on this machine's side: a key that works, Stripe's Date known and near ours.
+    fn stripe_now(&mut self) -> Option<i64> {
+        let stripe = self.parts.stripe.as_ref()?;
+        if !self.platform.good {
+            return None;
+        }
+        let (stripe_ms, age_ms) = stripe.time()?;
+        if age_ms > DATE_AGE_MAX_MS {
+            return None;
+        }
+        let apart = stripe_ms.saturating_sub(self.parts.clock.now_ms());
+        if apart.abs() > CLOCKS_APART_MAX_MS {
+            let why = format!(
+                "this machine's clock and Stripe's are {} s apart: nothing is sent until they agree",
+                apart / 1000
+            );
+            if self.parts.health.bad(Topic::Clock, &why) {
+                tracing::error!(apart_ms = apart, "{why}");
+                self.parts.changed.tell();
+            }
+            return None;
+        }
+        if self.parts.health.good(Topic::Clock) {
+            self.parts.changed.tell();
+        }
+        Some(stripe_ms)
+    }
+
+    /// A run may begin when its instant has come by Stripe's own time.
+    pub(super) fn may_begin(&mut self, run: &RunRow) -> bool {
+        self.stripe_now().is_some_and(|now| now >= run.instant_ms)
+    }
+
+    /// Sends as many as may leave now: resends of unknown ones first, then planned ones.
+    pub(super) async fn send(&mut self, lease: Lease, run: &RunRow, left: WorkLeft) -> Result<BootMs, StoreError> {
+        let now = self.parts.clock.boot();
+        let Some(stripe_now_ms) = self.stripe_now().filter(|stripe_now| *stripe_now >= run.instant_ms) else {
+            return Ok(now.plus_ms(IDLE_MS));
+        };
+        let gate = Gate {
+            fence: lease.fence,
+            now_ms: self.parts.clock.now_ms(),
+            stripe_now_ms,
+            send_before_ms: lease.until.min(now.plus_ms(SEND_WINDOW_MS)).0,
+        };
+        let again = self.resend.remove(&run.id).unwrap_or_default();
+        if !again.is_empty() {
+            let may = self.may_leave(again.len());
+            let (these, rest) = again.split_at(may.min(again.len()));
+            if !rest.is_empty() {
+                self.resend.insert(run.id.clone(), rest.to_vec());
+            }
+            self.leave(gate, run, Wanted::Resend(these)).await?;
+        }
+        if left.planned > 0 && left.next_due_ms.is_some_and(|due| due <= gate.now_ms) {
+            let may = self.may_leave(usize::try_from(left.planned).unwrap_or(usize::MAX));
+            self.leave(gate, run, Wanted::Due(i64::try_from(may).unwrap_or(0))).await?;
+            if self.flying.len() < self.parts.limits.create_concurrency() {
+                return Ok(self.parts.limits.next_create_at().min(now.plus_ms(IDLE_MS)));
+            }
+        }
+        let due_in = left.next_due_ms.map_or(IDLE_MS, |due| due.saturating_sub(gate.now_ms).clamp(1, IDLE_MS));
+        Ok(now.plus_ms(due_in))
+    }
+
+    /// How many of `wanted` may leave now, by what is in flight and by the rate; takes their tokens.
+    fn may_leave(&self, wanted: usize) -> usize {
+        let room = self.parts.limits.create_concurrency().saturating_sub(self.flying.len());
+        self.parts.limits.take_creates(wanted.min(room))
+    }
+
+    async fn leave(&mut self, gate: Gate, run: &RunRow, wanted: Wanted<'_>) -> Result<(), StoreError> {
+        if matches!(wanted, Wanted::Due(0) | Wanted::Resend([])) {
+            return Ok(());
+        }
+        let context = self.context();
+        let outcome = match self.parts.store.intend(gate, &run.id, wanted, &context, create_body).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.doubt();
+                return Err(error);
+            }
+        };
+        let Intended { intents, barred, replan } = outcome;
+        if !intents.is_empty() || !barred.is_empty() {
+            self.parts.changed.tell();
+        }
+        for intent in intents {
+            self.fly(intent, BootMs(gate.send_before_ms));
+        }
+        for (payout, reason) in barred {
+            tracing::warn!(run = %run.label, payout = %payout, reason = reason.as_str(), "a payout was not sent: its guard is shut");
+        }
+        if !replan.is_empty() {
+            self.parts.store.replan(gate.fence, run, &replan, &context).await?;
+        }
+        Ok(())
+    }
+
+    fn fly(&mut self, intent: Intent, send_before: BootMs) {
+        let Some(stripe) = self.parts.stripe.clone() else { return };
+        self.flying.insert(intent.key.clone());
+        let (done, clock) = (self.done_tx.clone(), self.parts.clock.clone());
+        tokio::spawn(async move {
+            let begun = clock.boot();
+            let request = MoneyRequest {
+                account: intent.account.clone(),
+                key: intent.key.clone(),
+                path: "/v1/payouts".to_owned(),
+                body: intent.body.clone(),
+                send_before,
+            };
+            let sent = stripe.send(request).await;
+            let latency_ms = clock.boot().ms_since(begun);
+            let _ = done.send(Done::Sent { intent, sent, latency_ms }).await;
+        });
+    }
+}

@@ -1,0 +1,46 @@
+//! What is wrong right now, one sentence a topic: shown in the header of every console. Up, degraded, nothing hidden.
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What can be wrong. One sentence is kept for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// The database doesn't answer.
+    Database,
+    /// Another daemon holds the lease.
+    Lease,
+    /// No key, a refused one, or no answer.
+    Stripe,
+    /// Stripe's Date and ours are too far apart, or it isn't known.
+    Clock,
+    /// No webhook secret: webhooks are refused.
+    Webhooks,
+    /// Logs can't be written.
+    Logs,
+}
+
+/// The sentences. Cheap to clone; all clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Health(Arc<Mutex<BTreeMap<Topic, String>>>);
+
+impl Health {
+    /// Says what is wrong; true when it wasn't said in these words before.
+    pub fn bad(&self, topic: Topic, sentence: impl Into<String>) -> bool {
+        let sentence = sentence.into();
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        said.insert(topic, sentence.clone()).is_none_or(|before| before != sentence)
+    }
+
+    /// It is well again; true when it wasn't before.
+    pub fn good(&self, topic: Topic) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&topic).is_some()
+    }
+
+    /// Everything that is wrong; empty = all is well.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}

@@ -1,0 +1,75 @@
+//! Questions: pages, one payout, the journal, the books. Nothing here writes.
+use super::plain;
+use crate::store::{
+    Store, StoreError,
+    door_types::{BooksReport, JournalCheck, PayoutFilter, PayoutPage, PayoutPageRequest, PayoutShow},
+};
+use payout_shared::{
+    id::{AccountId, CreatorId, PayoutId, RunId},
+    journal::Entry,
+};
+
+impl Store {
+    /// A page of payouts.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a cursor that no page gave; [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn list_payouts(
+        &self,
+        filter: &PayoutFilter,
+        page: &PayoutPageRequest,
+    ) -> Result<PayoutPage, StoreError> {
+        let texts = [
+            filter.run.as_ref().map(RunId::as_str),
+            filter.cause.as_deref(),
+            filter.creator.as_ref().map(CreatorId::as_str),
+            filter.account.as_ref().map(AccountId::as_str),
+            filter.text.as_deref(),
+        ];
+        for text in texts.into_iter().flatten() {
+            plain("the filter", text)?;
+        }
+        on!(self, pool, sql => sql::pages::payouts(pool, filter, page).await)
+    }
+
+    /// One payout with everything known of it, as of one moment.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn show_payout(&self, id: &PayoutId) -> Result<PayoutShow, StoreError> {
+        plain("the payout's id", id.as_str())?;
+        on!(self, pool, sql => sql::show::payout(pool, id).await)
+    }
+
+    /// Journal rows behind a number, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn journal_after(&self, seq: i64, limit: i64) -> Result<Vec<Entry>, StoreError> {
+        on!(self, pool, sql => sql::journal_read::after(pool, seq, limit.max(0)).await)
+    }
+
+    /// The number and hash of the journal's newest row: also kept outside the database, to know a restored one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn journal_head(&self) -> Result<(i64, String), StoreError> {
+        on!(self, pool, sql => sql::journal_read::head(pool).await)
+    }
+
+    /// Checks the journal's whole chain.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn verify_journal(&self) -> Result<JournalCheck, StoreError> {
+        on!(self, pool, sql => sql::journal_read::verify(pool).await)
+    }
+
+    /// Checks every invariant of the books on one moment of the database.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`] for words that can't be read.
+    pub async fn books(&self) -> Result<BooksReport, StoreError> {
+        on!(self, pool, sql => sql::books::check(pool).await)
+    }
+}

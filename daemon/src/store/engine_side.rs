@@ -1,0 +1,180 @@
+//! What the engine does in the store. Every write carries its fencing token and is refused when the lease is another's.
+use super::{
+    Store, StoreError,
+    types::{
+        Change, Changed, Encode, Fence, Gate, Intended, KnownAttempt, PlanContext, PlanPage, RunRow, Unresolved,
+        Wanted, WorkLeft,
+    },
+};
+use payout_shared::{
+    answer::PayoutObject,
+    currency::Currency,
+    id::{AccountId, CreatorId, ObjectId, PayoutId, RunId},
+};
+
+impl Store {
+    /// Takes the lease when it is free, given back or expired; `proven_gone`: the old holder can't be alive (SQLite's file lock).
+    /// Gives the token, and whether somebody may have left requests on the wire without giving the lease back.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn lease_acquire(
+        &self,
+        holder: &str,
+        ttl_ms: i64,
+        proven_gone: bool,
+    ) -> Result<Option<(Fence, bool)>, StoreError> {
+        on!(self, pool, sql => sql::lease::acquire(pool, holder, ttl_ms, proven_gone).await)
+    }
+
+    /// Extends the lease to `ttl_ms` from now by the database's clock.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when it ran out or is another's; [`StoreError::Database`].
+    pub async fn lease_renew(&self, fence: Fence, ttl_ms: i64) -> Result<(), StoreError> {
+        on!(self, pool, sql => sql::lease::renew(pool, fence, ttl_ms).await)
+    }
+
+    /// Gives the lease back when nothing is on the wire any more: the next holder needn't wait.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn lease_give_back(&self, fence: Fence) -> Result<(), StoreError> {
+        on!(self, pool, sql => sql::lease::give_back(pool, fence).await)
+    }
+
+    /// Applies a batch of changes in one transaction, in their order. A crash before the commit changes nothing, after it all of it;
+    /// repeating it is harmless (stale).
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::NotFound`], [`StoreError::Broken`].
+    pub async fn change(&self, fence: Fence, changes: &[Change]) -> Result<Vec<Changed>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::change::change(pool, fence, now_ms, changes).await)
+    }
+
+    /// The guard and the intents of a run, in one transaction. A send may leave only after this returned it.
+    /// A crash after the commit leaves attempts on the wire as far as anybody knows: unknown.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn intend(
+        &self,
+        gate: Gate,
+        run: &RunId,
+        wanted: Wanted<'_>,
+        context: &PlanContext,
+        encode: Encode,
+    ) -> Result<Intended, StoreError> {
+        on!(self, pool, sql => {
+            let ask = sql::intents::Ask { mode: self.mode, run, wanted, context, encode };
+            sql::intents::intend(pool, gate, &ask).await
+        })
+    }
+
+    /// Plans the next page of a run: decisions, items, carries, outcomes and the run's place in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the run is not planning there any more; [`StoreError::Broken`] when entries came in meanwhile
+    /// (try again); [`StoreError::Fenced`], [`StoreError::Database`].
+    pub async fn plan_page(
+        &self,
+        fence: Fence,
+        run: &RunRow,
+        limit: i64,
+        context: &PlanContext,
+    ) -> Result<PlanPage, StoreError> {
+        let creators = self.named(run).await?;
+        let (now_ms, ids) = (self.clock.now_ms(), &self.ids);
+        on!(self, pool, sql => {
+            let purses = sql::plan::Purses::After(&run.plan_after, limit);
+            sql::plan::write_page(pool, fence, now_ms, ids, run, creators.as_deref(), purses, context).await
+        })
+    }
+
+    /// Plans some purses of a run again, under their next payout numbers.
+    ///
+    /// # Errors
+    /// As [`Store::plan_page`].
+    pub async fn replan(
+        &self,
+        fence: Fence,
+        run: &RunRow,
+        purses: &[(AccountId, Currency)],
+        context: &PlanContext,
+    ) -> Result<PlanPage, StoreError> {
+        let (now_ms, ids) = (self.clock.now_ms(), &self.ids);
+        on!(self, pool, sql => {
+            let purses = sql::plan::Purses::These(purses);
+            sql::plan::write_page(pool, fence, now_ms, ids, run, None, purses, context).await
+        })
+    }
+
+    /// One page of a dry run, after a place ("account currency"; empty = from the start). Writes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn preview_page(
+        &self,
+        cutoff_ms: i64,
+        instant_ms: i64,
+        creators: Option<&[CreatorId]>,
+        after: &str,
+        limit: i64,
+        context: &PlanContext,
+    ) -> Result<PlanPage, StoreError> {
+        on!(self, pool, sql => {
+            let run = sql::plan::PlanRun { id: "", cutoff_ms, instant_ms, creators };
+            sql::plan::preview(pool, &run, after, limit, context).await
+        })
+    }
+
+    async fn named(&self, run: &RunRow) -> Result<Option<Vec<CreatorId>>, StoreError> {
+        if !run.named_only {
+            return Ok(None);
+        }
+        on!(self, pool, sql => sql::attempts::run_creators(pool, &run.id).await).map(Some)
+    }
+
+    /// Unknown payouts whose time has come.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn unresolved(&self, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::attempts::unresolved(pool, now_ms, limit).await)
+    }
+
+    /// Attempts whose sends have no recorded answer: payout, key, and the token they were intended under.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn on_wire(&self) -> Result<Vec<(PayoutId, String, i64)>, StoreError> {
+        on!(self, pool, sql => sql::attempts::on_wire(pool).await)
+    }
+
+    /// The create attempts that these keys or Stripe objects are of.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn known_attempts(&self, keys: &[String], objects: &[ObjectId]) -> Result<Vec<KnownAttempt>, StoreError> {
+        on!(self, pool, sql => sql::attempts::known(pool, keys, objects).await)
+    }
+
+    /// Remembers Stripe payouts that no attempt of ours explains.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`].
+    pub async fn record_foreign(&self, fence: Fence, objects: &[(PayoutObject, String)]) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::attempts::foreign(pool, fence, now_ms, objects).await)
+    }
+
+    /// What a run has left to do.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn work_left(&self, run: &RunId) -> Result<WorkLeft, StoreError> {
+        on!(self, pool, sql => sql::attempts::work_left(pool, run).await)
+    }
+}

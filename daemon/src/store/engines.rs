@@ -1,0 +1,102 @@
+//! The two databases side by side: everything that must differ between them, and the bodies of `sql/` compiled for each.
+//!
+//! A body says `use super::{DB, Pool, Tx, begin, …}` and gets the types of the engine it is compiled for.
+
+macro_rules! bodies {
+    () => {
+        #[path = "../sql/accounts.rs"]
+        pub(in crate::store) mod accounts;
+        #[path = "../sql/attempts.rs"]
+        pub(in crate::store) mod attempts;
+        #[path = "../sql/books.rs"]
+        pub(in crate::store) mod books;
+        #[path = "../sql/change.rs"]
+        pub(in crate::store) mod change;
+        #[path = "../sql/facts.rs"]
+        mod facts;
+        #[path = "../sql/holds.rs"]
+        pub(in crate::store) mod holds;
+        #[path = "../sql/import.rs"]
+        pub(in crate::store) mod import;
+        #[path = "../sql/inbox.rs"]
+        pub(in crate::store) mod inbox;
+        #[path = "../sql/intents.rs"]
+        pub(in crate::store) mod intents;
+        #[path = "../sql/journal.rs"]
+        pub(in crate::store) mod journal;
+        #[path = "../sql/journal_read.rs"]
+        pub(in crate::store) mod journal_read;
+        #[path = "../sql/lease.rs"]
+        pub(in crate::store) mod lease;
+        #[path = "../sql/pages.rs"]
+        pub(in crate::store) mod pages;
+        #[path = "../sql/plan.rs"]
+        pub(in crate::store) mod plan;
+        #[path = "../sql/rows.rs"]
+        mod rows;
+        #[path = "../sql/run_counts.rs"]
+        pub(in crate::store) mod run_counts;
+        #[path = "../sql/runs.rs"]
+        pub(in crate::store) mod runs;
+        #[path = "../sql/show.rs"]
+        pub(in crate::store) mod show;
+        #[path = "../sql/state.rs"]
+        pub(in crate::store) mod state;
+    };
+}
+
+/// SQLite: the embedded default. One writer at a time; `BEGIN IMMEDIATE`, so that a read before a write can't lose the lock.
+#[path = "sql"]
+#[allow(clippy::duplicate_mod, reason = "the same body is compiled for both databases on purpose")]
+pub(super) mod on_sqlite {
+    pub(super) type DB = sqlx::Sqlite;
+    pub(super) type Pool = sqlx::SqlitePool;
+    pub(super) type Tx = sqlx::Transaction<'static, DB>;
+
+    /// The database's own clock, Unix milliseconds. The lease on SQLite is a file lock besides; this is the host's wall clock.
+    pub(super) const NOW_MS: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+    /// Appended to a SELECT whose rows are about to be changed: the writer's lock is held already.
+    pub(super) const FOR_UPDATE: &str = "";
+    /// Appended to a SELECT that must stay true until the commit.
+    pub(super) const FOR_SHARE: &str = "";
+
+    /// Begins a transaction that will write.
+    pub(super) async fn begin(pool: &Pool) -> Result<Tx, sqlx::Error> {
+        pool.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Begins a transaction that only reads, and sees one moment throughout.
+    pub(super) async fn begin_snapshot(pool: &Pool) -> Result<Tx, sqlx::Error> {
+        pool.begin().await
+    }
+
+    bodies!();
+}
+
+/// PostgreSQL: production, and more than one daemon.
+#[path = "sql"]
+#[allow(clippy::duplicate_mod, reason = "the same body is compiled for both databases on purpose")]
+pub(super) mod on_postgres {
+    pub(super) type DB = sqlx::Postgres;
+    pub(super) type Pool = sqlx::PgPool;
+    pub(super) type Tx = sqlx::Transaction<'static, DB>;
+
+    /// The database's own clock, Unix milliseconds.
+    pub(super) const NOW_MS: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+    /// Appended to a SELECT whose rows are about to be changed.
+    pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
+    /// Appended to a SELECT that must stay true until the commit.
+    pub(super) const FOR_SHARE: &str = " FOR SHARE";
+
+    /// Begins a transaction that will write.
+    pub(super) async fn begin(pool: &Pool) -> Result<Tx, sqlx::Error> {
+        pool.begin().await
+    }
+
+    /// Begins a transaction that only reads, and sees one moment throughout.
+    pub(super) async fn begin_snapshot(pool: &Pool) -> Result<Tx, sqlx::Error> {
+        pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    bodies!();
+}

@@ -1,0 +1,28 @@
+//! The schema's history, built into the program: forward only, checksummed, the same numbers and names for both databases.
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+/// Number, name, and the text for each database.
+macro_rules! migrations {
+    ($engine:literal: $(($number:literal, $name:literal)),+ $(,)?) => {
+        Migrator::with_migrations(vec![$(Migration::new(
+            $number,
+            $name.into(),
+            MigrationType::Simple,
+            include_str!(concat!("../../../migrations/", $engine, "/", $name, ".sql")).into_sql_str(),
+            false,
+        )),+])
+    };
+}
+
+/// For SQLite.
+pub(super) fn sqlite() -> Migrator {
+    migrations!("sqlite": (1, "0001_spine"), (2, "0002_platform"))
+}
+
+/// For PostgreSQL.
+pub(super) fn postgres() -> Migrator {
+    migrations!("postgres": (1, "0001_spine"), (2, "0002_platform"))
+}

@@ -1,0 +1,48 @@
+//! All SQL. Each statement and body is written once, in `sql/`, and compiled twice: for SQLite and for PostgreSQL.
+//!
+//! Who comes in: the doors (record, ask), the desk (ask), the engine (everything it decided). Whom it may call: the core.
+//! Invariants: a payout's or a run's state is written in `sql/change.rs` and `sql/runs.rs` only, always with a journal row in the
+//! same transaction; every write of the engine carries the fencing token; Stripe is never called inside a transaction.
+mod db;
+pub mod door_types;
+mod engines;
+mod error;
+mod migrations;
+mod schema;
+pub mod types;
+
+pub use db::Db;
+pub use error::StoreError;
+pub use schema::SchemaState;
+
+use crate::clock::Clock;
+use payout_shared::id::Mode;
+use types::Ids;
+
+/// The store: one database, one mode.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: Db,
+    clock: Clock,
+    ids: Ids,
+    mode: Mode,
+}
+
+/// Calls a body of `sql/` on the database at hand: `on!(self, pool, sql => sql::lease::read(pool).await)`.
+macro_rules! on {
+    ($store:expr, $pool:ident, $sql:ident => $call:expr) => {
+        match &$store.db {
+            $crate::store::Db::Sqlite($pool) => {
+                use $crate::store::engines::on_sqlite as $sql;
+                $call
+            }
+            $crate::store::Db::Postgres($pool) => {
+                use $crate::store::engines::on_postgres as $sql;
+                $call
+            }
+        }
+    };
+}
+
+mod door_side;
+mod engine_side;

@@ -1,0 +1,241 @@
+//! What Stripe last said of accounts: which are to be read again, and what a read says. A bank account that replaces another one is
+//! marked with the time: a swapped bank account is how money is stolen.
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, journal, lease, rows};
+use crate::store::{
+    StoreError,
+    door_types::{AccountRead, AccountRow, BANK_REMOVED, BankRead},
+    types::{By, Fence, Note},
+};
+use payout_shared::id::{AccountId, CreatorId, DestinationId, RunId};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+use std::collections::HashMap;
+
+/// Accounts per transaction's statement: ten binds each stay far below both databases' limits.
+const ACCOUNTS_PER_STATEMENT: usize = 500;
+
+/// Accounts with free entries that were never read, are known to be old, or were read before that time; with a run that names
+/// creators, only theirs. In order of their ids.
+pub(in crate::store) async fn to_read(
+    pool: &Pool,
+    read_before_ms: i64,
+    run: Option<&RunId>,
+    limit: i64,
+) -> Result<Vec<AccountId>, StoreError> {
+    let named = if run.is_some() {
+        " AND (EXISTS (SELECT 1 FROM payout_runs r WHERE r.id = $3 AND NOT r.named_only) \
+           OR a.creator_id IN (SELECT n.creator_id FROM payout_run_creators n WHERE n.run_id = $3))"
+    } else {
+        ""
+    };
+    let text = format!(
+        "SELECT a.account_id FROM creator_stripe_accounts a \
+         WHERE (a.stale OR a.read_at_ms IS NULL OR a.read_at_ms < $1){named} \
+         AND EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = a.account_id AND NOT EXISTS \
+             (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) \
+         ORDER BY a.account_id LIMIT $2"
+    );
+    let query = sqlx::query::<DB>(AssertSqlSafe(text)).bind(read_before_ms).bind(limit);
+    let query = match run {
+        Some(run) => query.bind(run.as_str()),
+        None => query,
+    };
+    query.fetch_all(pool).await?.iter().map(|row| Ok(AccountId::new(row.try_get::<String, _>(0)?))).collect()
+}
+
+/// Says that what is known of an account is old; `false` when no such account is known.
+pub(in crate::store) async fn mark_stale(pool: &Pool, account: &AccountId) -> Result<bool, StoreError> {
+    let done = sqlx::query::<DB>("UPDATE creator_stripe_accounts SET stale = TRUE WHERE account_id = $1")
+        .bind(account.as_str())
+        .execute(pool)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Records what Stripe said; unknown accounts are left out. A journal row tells of each account that could be paid before and can't
+/// now, or the other way, and of each replaced bank account. Crash before the commit: nothing; they are read again.
+pub(in crate::store) async fn record(
+    pool: &Pool,
+    now_ms: i64,
+    fence: Fence,
+    reads: &[AccountRead],
+) -> Result<(), StoreError> {
+    let mut tx = begin(pool).await?;
+    lease::check(&mut tx, fence).await?;
+    let mut notes = Vec::new();
+    for chunk in reads.chunks(ACCOUNTS_PER_STATEMENT) {
+        let ids: Vec<&str> = chunk.iter().map(|read| read.account.as_str()).collect();
+        let before = load(&mut tx, &ids, FOR_UPDATE).await?;
+        let known: Vec<(&AccountRead, &AccountRow)> =
+            chunk.iter().filter_map(|read| Some((read, before.get(read.account.as_str())?))).collect();
+        if known.is_empty() {
+            continue;
+        }
+        write_accounts(&mut tx, &known).await?;
+        write_banks(&mut tx, now_ms, &known).await?;
+        notes.extend(known.iter().filter_map(|(read, before)| note(read, before)));
+    }
+    if !notes.is_empty() {
+        journal::append(&mut tx, now_ms, notes).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// One account, as stored.
+pub(in crate::store) async fn one(pool: &Pool, account: &AccountId) -> Result<AccountRow, StoreError> {
+    let mut tx = pool.begin().await?;
+    load(&mut tx, &[account.as_str()], "")
+        .await?
+        .remove(account.as_str())
+        .ok_or_else(|| StoreError::NotFound { what: "account", name: account.to_string() })
+}
+
+async fn load(tx: &mut Tx, ids: &[&str], lock: &str) -> Result<HashMap<String, AccountRow>, StoreError> {
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT account_id, creator_id, country, is_current, payouts_enabled, charges_enabled, details_submitted, \
+         disabled_reason, schedule_interval, read_at_ms, stale FROM creator_stripe_accounts WHERE account_id IN (",
+    );
+    push_ids(&mut query, ids);
+    query.push(") ORDER BY account_id").push(lock);
+    let mut accounts = HashMap::new();
+    for row in query.build().persistent(false).fetch_all(&mut **tx).await? {
+        let (id, creator): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let account = AccountRow {
+            account: AccountId::new(&id),
+            creator: CreatorId::new(creator),
+            country: row.try_get(2)?,
+            is_current: row.try_get(3)?,
+            payouts_enabled: row.try_get(4)?,
+            charges_enabled: row.try_get(5)?,
+            details_submitted: row.try_get(6)?,
+            disabled_reason: row.try_get(7)?,
+            schedule_interval: row.try_get(8)?,
+            read_at_ms: row.try_get(9)?,
+            stale: row.try_get(10)?,
+            banks: Vec::new(),
+        };
+        accounts.insert(id, account);
+    }
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT account_id, currency, destination_id, status, changed_at_ms FROM account_banks WHERE account_id IN (",
+    );
+    push_ids(&mut query, ids);
+    query.push(") ORDER BY account_id, currency");
+    for row in query.build().persistent(false).fetch_all(&mut **tx).await? {
+        let (id, code, destination): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let bank = BankRead {
+            currency: rows::currency(&code)?,
+            destination: DestinationId::new(destination),
+            status: row.try_get(3)?,
+        };
+        if let Some(account) = accounts.get_mut(&id) {
+            account.banks.push((bank, row.try_get(4)?));
+        }
+    }
+    Ok(accounts)
+}
+
+fn push_ids(query: &mut QueryBuilder<DB>, ids: &[&str]) {
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind((*id).to_owned());
+    }
+}
+
+async fn write_accounts(tx: &mut Tx, known: &[(&AccountRead, &AccountRow)]) -> Result<(), StoreError> {
+    let mut update = QueryBuilder::<DB>::new(
+        "UPDATE creator_stripe_accounts SET country = v.column2, payouts_enabled = v.column3, charges_enabled = v.column4, \
+         details_submitted = v.column5, disabled_reason = v.column6, schedule_interval = v.column7, read_at_ms = v.column8, \
+         stale = FALSE FROM (",
+    );
+    update.push_values(known, |mut row, (read, before)| {
+        row.push_bind(read.account.as_str().to_owned())
+            .push_bind(read.country.clone().unwrap_or_else(|| before.country.clone()))
+            .push_bind(read.payouts_enabled)
+            .push_bind(read.charges_enabled)
+            .push_bind(read.details_submitted)
+            .push_bind(read.disabled_reason.clone())
+            .push_bind(read.schedule_interval.clone())
+            .push_bind(read.read_at_ms);
+    });
+    update.push(") AS v WHERE account_id = v.column1");
+    update.build().persistent(false).execute(&mut **tx).await?;
+    Ok(())
+}
+
+async fn write_banks(tx: &mut Tx, now_ms: i64, known: &[(&AccountRead, &AccountRow)]) -> Result<(), StoreError> {
+    let mut banks = Vec::new();
+    for (read, before) in known {
+        for bank in &read.banks {
+            let stored = before.banks.iter().find(|(stored, _)| stored.currency == bank.currency);
+            let changed_at_ms = match stored {
+                None => None,
+                Some((stored, changed_at_ms)) if stored.destination == bank.destination => *changed_at_ms,
+                Some(_) => Some(now_ms),
+            };
+            banks.push((&read.account, bank.clone(), changed_at_ms));
+        }
+        for (stored, changed_at_ms) in &before.banks {
+            if !read.banks.iter().any(|bank| bank.currency == stored.currency) {
+                let gone = BankRead { status: BANK_REMOVED.to_owned(), ..stored.clone() };
+                banks.push((&read.account, gone, *changed_at_ms));
+            }
+        }
+    }
+    for chunk in banks.chunks(ACCOUNTS_PER_STATEMENT) {
+        let mut insert = QueryBuilder::<DB>::new(
+            "INSERT INTO account_banks (account_id, currency, destination_id, status, changed_at_ms) ",
+        );
+        insert.push_values(chunk, |mut row, (account, bank, changed_at_ms)| {
+            row.push_bind(account.as_str())
+                .push_bind(bank.currency.as_str().to_owned())
+                .push_bind(bank.destination.as_str())
+                .push_bind(&bank.status)
+                .push_bind(*changed_at_ms);
+        });
+        insert.push(
+            " ON CONFLICT (account_id, currency) DO UPDATE SET destination_id = excluded.destination_id, \
+             status = excluded.status, changed_at_ms = excluded.changed_at_ms",
+        );
+        insert.build().persistent(false).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// What is told of a read: nothing of the first one, nor of one that changes nothing about being paid.
+fn note(read: &AccountRead, before: &AccountRow) -> Option<Note> {
+    before.read_at_ms?;
+    let manual = |interval: &Option<String>| interval.as_deref() == Some("manual");
+    let payable = |enabled: bool, interval: &Option<String>| enabled && manual(interval);
+    let was = payable(before.payouts_enabled, &before.schedule_interval);
+    let is = payable(read.payouts_enabled, &read.schedule_interval);
+    let replaced: Vec<serde_json::Value> = before
+        .banks
+        .iter()
+        .filter_map(|(stored, _)| {
+            let now = read.banks.iter().find(|bank| bank.currency == stored.currency);
+            let same = now.is_some_and(|bank| bank.destination == stored.destination);
+            (!same && (now.is_some() || stored.status != BANK_REMOVED)).then(|| {
+                serde_json::json!({
+                    "currency": stored.currency.as_str(),
+                    "from": stored.destination.as_str(),
+                    "to": now.map(|bank| bank.destination.as_str()),
+                })
+            })
+        })
+        .collect();
+    if was == is && replaced.is_empty() {
+        return None;
+    }
+    Some(Note {
+        actor: By::Engine.to_string(),
+        action: "account.change".to_owned(),
+        from_state: Some(if was { "payable" } else { "not_payable" }.to_owned()),
+        to_state: Some(if is { "payable" } else { "not_payable" }.to_owned()),
+        reason: read.disabled_reason.clone(),
+        detail: serde_json::json!({
+            "account": read.account.as_str(), "creator": before.creator.as_str(), "banks_replaced": replaced,
+            "schedule": read.schedule_interval,
+        }),
+        ..Note::default()
+    })
+}

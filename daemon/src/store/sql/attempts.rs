@@ -1,0 +1,171 @@
+//! What the engine asks about attempts: which are unresolved, which were left on the wire by a dead engine, whose an object is.
+use super::{DB, Pool, begin, change, journal, lease};
+use crate::store::{
+    StoreError,
+    types::{Fence, KnownAttempt, Note, Unresolved},
+};
+use payout_shared::{
+    answer::PayoutObject,
+    attempt::AttemptState,
+    currency::Currency,
+    id::{AccountId, CreatorId, DestinationId, ObjectId, PayoutId, RunId},
+    money::Money,
+};
+use sqlx::{QueryBuilder, Row};
+
+/// Unknown payouts whose time has come and of which nothing is on the wire, oldest first.
+pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
+    let rows = sqlx::query::<DB>(
+        "SELECT p.id, p.run_id, t.key, t.account_id, t.amount_minor, t.currency, t.destination_id, \
+         COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends \
+         FROM creator_payouts p JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts \
+         WHERE p.state = 'unknown' AND p.not_before_ms <= $1 AND NOT t.on_wire ORDER BY p.not_before_ms, p.id LIMIT $2",
+    )
+    .bind(now_ms)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Unresolved {
+                payout_id: PayoutId::new(row.try_get::<String, _>(0)?),
+                run_id: RunId::new(row.try_get::<String, _>(1)?),
+                key: row.try_get(2)?,
+                account: AccountId::new(row.try_get::<String, _>(3)?),
+                amount: money(row.try_get(4)?, row.try_get(5)?)?,
+                destination: DestinationId::new(row.try_get::<String, _>(6)?),
+                first_sent_stripe_ms: row.try_get(7)?,
+                last_sent_stripe_ms: row.try_get(8)?,
+                no_resend: row.try_get(9)?,
+                absent_listings: row.try_get(10)?,
+                sends: row.try_get(11)?,
+            })
+        })
+        .collect()
+}
+
+fn money(minor: i64, currency: String) -> Result<Money, StoreError> {
+    let currency = Currency::parse(&currency).map_err(|error| StoreError::Broken(format!("an attempt: {error}")))?;
+    Ok(Money::new(minor, currency))
+}
+
+/// Attempts whose send has no recorded answer: (payout, key, token of the intent).
+pub(in crate::store) async fn on_wire(pool: &Pool) -> Result<Vec<(PayoutId, String, i64)>, StoreError> {
+    sqlx::query::<DB>("SELECT payout_id, key, token FROM payout_attempts WHERE on_wire ORDER BY key")
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| Ok((PayoutId::new(row.try_get::<String, _>(0)?), row.try_get(1)?, row.try_get(2)?)))
+        .collect()
+}
+
+/// The attempts that these keys or objects are of.
+pub(in crate::store) async fn known(
+    pool: &Pool,
+    keys: &[String],
+    objects: &[ObjectId],
+) -> Result<Vec<KnownAttempt>, StoreError> {
+    if keys.is_empty() && objects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT t.payout_id, t.key, t.number = p.attempts, t.state, t.stripe_object_id, t.amount_minor, t.currency, t.account_id, \
+         t.destination_id FROM payout_attempts t JOIN creator_payouts p ON p.id = t.payout_id WHERE t.kind = 'create' AND (t.key IN (",
+    );
+    // An empty list isn't SQL: '' is nobody's key and nobody's object.
+    let mut list = query.separated(", ");
+    list.push("''");
+    for key in keys {
+        list.push_bind(key);
+    }
+    query.push(") OR t.stripe_object_id IN (");
+    let mut list = query.separated(", ");
+    list.push("''");
+    for object in objects {
+        list.push_bind(object.as_str());
+    }
+    query.push("))");
+    query
+        .build()
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| {
+            let state: String = row.try_get(3)?;
+            let key: String = row.try_get(1)?;
+            Ok(KnownAttempt {
+                payout_id: PayoutId::new(row.try_get::<String, _>(0)?),
+                newest: row.try_get(2)?,
+                state: AttemptState::parse(&state)
+                    .ok_or_else(|| StoreError::Broken(format!("attempt {key} has the unknown state {state:?}")))?,
+                key,
+                object: row.try_get::<Option<String>, _>(4)?.map(ObjectId::new),
+                amount: money(row.try_get(5)?, row.try_get(6)?)?,
+                account: AccountId::new(row.try_get::<String, _>(7)?),
+                destination: DestinationId::new(row.try_get::<String, _>(8)?),
+            })
+        })
+        .collect()
+}
+
+/// Remembers objects that no attempt of ours explains, each with its reason and a journal row.
+pub(in crate::store) async fn foreign(
+    pool: &Pool,
+    fence: Fence,
+    now_ms: i64,
+    objects: &[(PayoutObject, String)],
+) -> Result<(), StoreError> {
+    let mut tx = begin(pool).await?;
+    lease::check(&mut tx, fence).await?;
+    let mut notes = Vec::new();
+    for (object, why) in objects {
+        if change::record_foreign(&mut tx, now_ms, object, None, why).await? {
+            notes.push(Note {
+                actor: "engine".to_owned(),
+                action: "payout.foreign".to_owned(),
+                reason: Some(why.clone()),
+                detail: serde_json::json!({
+                    "object": object.id.as_str(), "account": object.account.as_str(), "amount_minor": object.amount_minor,
+                    "currency": object.currency.as_str(), "automatic": object.automatic,
+                }),
+                ..Note::default()
+            });
+        }
+    }
+    journal::append(&mut tx, now_ms, notes).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The creators named for a run.
+pub(in crate::store) async fn run_creators(pool: &Pool, run: &RunId) -> Result<Vec<CreatorId>, StoreError> {
+    sqlx::query::<DB>("SELECT creator_id FROM payout_run_creators WHERE run_id = $1 ORDER BY creator_id")
+        .bind(run.as_str())
+        .fetch_all(pool)
+        .await?
+        .iter()
+        .map(|row| Ok(CreatorId::new(row.try_get::<String, _>(0)?)))
+        .collect()
+}
+
+/// A run's work left: payouts planned, submitting, unknown, failed or returned, on the wire; and when the next planned or unknown one is due.
+pub(in crate::store) async fn work_left(pool: &Pool, run: &RunId) -> Result<crate::store::types::WorkLeft, StoreError> {
+    let row = sqlx::query::<DB>(
+        "SELECT CAST(COALESCE(SUM(CASE WHEN state = 'planned' THEN 1 ELSE 0 END), 0) AS BIGINT), \
+         CAST(COALESCE(SUM(CASE WHEN state IN ('submitting', 'unknown') THEN 1 ELSE 0 END), 0) AS BIGINT), \
+         CAST(COALESCE(SUM(CASE WHEN state IN ('failed', 'returned') THEN 1 ELSE 0 END), 0) AS BIGINT), \
+         MIN(CASE WHEN state IN ('planned', 'unknown') THEN not_before_ms END), \
+         (SELECT COUNT(*) FROM payout_attempts t WHERE t.run_id = $1 AND t.on_wire) \
+         FROM creator_payouts WHERE run_id = $1",
+    )
+    .bind(run.as_str())
+    .fetch_one(pool)
+    .await?;
+    Ok(crate::store::types::WorkLeft {
+        planned: row.try_get(0)?,
+        unanswered: row.try_get(1)?,
+        failed: row.try_get(2)?,
+        next_due_ms: row.try_get(3)?,
+        in_flight: row.try_get(4)?,
+    })
+}

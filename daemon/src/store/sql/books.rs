@@ -1,0 +1,229 @@
+//! The books: every invariant, checked on one moment of the database. Each violation is one sentence with its ids.
+use super::{DB, Pool, Tx, journal_read, rows};
+use crate::store::{
+    StoreError,
+    door_types::{BooksReport, PurseTotal},
+};
+use futures::TryStreamExt;
+use payout_shared::{
+    books::{self, PayoutSums, PurseSums},
+    currency::Currency,
+    id::AccountId,
+    payout::PayoutState,
+};
+use sqlx::Row;
+use std::collections::BTreeMap;
+
+/// Rows of one rule's violations that are read: past them the books are beyond a list.
+const ROWS_PER_RULE: i64 = 1000;
+
+/// Rules that the database can judge by itself: each query gives the rows that break it, as up to three texts for its sentence.
+const RULES: [(&str, &str); 12] = [
+    (
+        "earning {0} is locked into {1} payouts at once",
+        "SELECT CAST(earning_id AS TEXT), CAST(COUNT(*) AS TEXT), '' FROM payout_items WHERE released_at_ms IS NULL \
+         GROUP BY earning_id HAVING COUNT(*) > 1",
+    ),
+    (
+        "purse {0} {1} has {2} active payouts at once",
+        "SELECT account_id, currency, CAST(COUNT(*) AS TEXT) FROM creator_payouts \
+         WHERE state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit') \
+         GROUP BY account_id, currency HAVING COUNT(*) > 1",
+    ),
+    (
+        "payout {0} holds earning {1}, which is another purse's or of another amount",
+        "SELECT i.payout_id, CAST(i.earning_id AS TEXT), '' FROM payout_items i JOIN creator_payouts p ON p.id = i.payout_id \
+         JOIN creator_earnings e ON e.id = i.earning_id \
+         WHERE e.account_id <> p.account_id OR e.currency <> p.currency OR e.amount_minor <> i.amount_minor",
+    ),
+    (
+        "{0} create attempts have one body (the keys {1} and {2})",
+        "SELECT CAST(COUNT(*) AS TEXT), MIN(key), MAX(key) FROM payout_attempts WHERE kind = 'create' \
+         GROUP BY body HAVING COUNT(*) > 1",
+    ),
+    (
+        "the body of attempt {0} is not what payout {1} is: amount, currency, account or destination differ",
+        "SELECT a.key, a.payout_id, '' FROM payout_attempts a JOIN creator_payouts p ON p.id = a.payout_id \
+         WHERE a.kind = 'create' AND (a.amount_minor <> p.amount_minor OR a.currency <> p.currency \
+         OR a.account_id <> p.account_id OR a.destination_id <> p.destination_id OR a.run_id <> p.run_id)",
+    ),
+    (
+        "payout {0} is {1} and no executed attempt of it has its object {2}",
+        "SELECT p.id, p.state, COALESCE(p.stripe_payout_id, '(none)') FROM creator_payouts p \
+         WHERE p.state IN ('pending', 'in_transit', 'paid', 'settled', 'returned', 'canceled', 'reversing', 'reversed') \
+         AND NOT EXISTS (SELECT 1 FROM payout_attempts a WHERE a.payout_id = p.id AND a.kind = 'create' \
+         AND a.state = 'executed' AND a.stripe_object_id = p.stripe_payout_id)",
+    ),
+    (
+        "payout {0} is {1}, but Stripe executed its attempt {2} and the money has not come back",
+        "SELECT p.id, p.state, a.key FROM creator_payouts p JOIN payout_attempts a ON a.payout_id = p.id AND a.kind = 'create' \
+         WHERE p.state IN ('planned', 'submitting', 'unknown', 'voided', 'failed', 'canceled', 'returned') \
+         AND a.state = 'executed' AND a.object_status IN ('pending', 'in_transit', 'paid')",
+    ),
+    (
+        "payout {0} is voided, but its attempt {1} is {2}",
+        "SELECT p.id, a.key, a.state FROM creator_payouts p JOIN payout_attempts a ON a.payout_id = p.id AND a.kind = 'create' \
+         WHERE p.state = 'voided' AND (a.on_wire OR a.state IN ('intended', 'unknown'))",
+    ),
+    (
+        "payout {0} is {1} and its attempt {2} is still on the wire as far as is stored",
+        "SELECT p.id, p.state, a.key FROM creator_payouts p JOIN payout_attempts a ON a.payout_id = p.id AND a.kind = 'create' \
+         WHERE a.on_wire AND p.state IN ('planned', 'failed', 'canceled')",
+    ),
+    (
+        "payout {0} is not the outcome of its purse in run {1} (that is {2})",
+        "SELECT p.id, p.run_id, COALESCE(o.payout_id, o.reason, 'nothing') FROM creator_payouts p \
+         LEFT JOIN run_outcomes o ON o.run_id = p.run_id AND o.account_id = p.account_id AND o.currency = p.currency \
+         WHERE p.state <> 'voided' AND (o.payout_id IS NULL OR o.payout_id <> p.id)",
+    ),
+    (
+        "the outcome of purse {0} in run {1} names payout {2}, which is not one of that purse and run",
+        "SELECT o.account_id || ' ' || o.currency, o.run_id, o.payout_id FROM run_outcomes o WHERE o.payout_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM creator_payouts p WHERE p.id = o.payout_id AND p.run_id = o.run_id \
+         AND p.account_id = o.account_id AND p.currency = o.currency)",
+    ),
+    (
+        "Stripe's object {0} is claimed by {1} attempts ({2})",
+        "SELECT stripe_object_id, CAST(COUNT(*) AS TEXT), MIN(key) FROM payout_attempts \
+         WHERE kind = 'create' AND stripe_object_id IS NOT NULL GROUP BY stripe_object_id HAVING COUNT(*) > 1",
+    ),
+];
+
+/// Checks all of it.
+pub(in crate::store) async fn check(pool: &Pool) -> Result<BooksReport, StoreError> {
+    let mut tx = super::begin_snapshot(pool).await?;
+    let mut report = BooksReport::default();
+    check_purses(&mut tx, &mut report).await?;
+    check_payouts(&mut tx, &mut report).await?;
+    for (sentence, query) in RULES {
+        let text = format!("{query} LIMIT {ROWS_PER_RULE}");
+        for row in sqlx::query::<DB>(sqlx::AssertSqlSafe(text)).fetch_all(&mut *tx).await? {
+            let mut told = sentence.to_owned();
+            for (index, place) in ["{0}", "{1}", "{2}"].into_iter().enumerate() {
+                told = told.replace(place, &row.try_get::<String, _>(index)?);
+            }
+            report.violation(told);
+        }
+    }
+    let journal = journal_read::verify_in(&mut tx).await?;
+    report.journal_rows = journal.rows;
+    if let Some(bad) = journal.first_bad {
+        report.violation(format!("journal row {bad} is not what was written: the chain breaks there"));
+    }
+    Ok(report)
+}
+
+async fn check_purses(tx: &mut Tx, report: &mut BooksReport) -> Result<(), StoreError> {
+    let mut totals: BTreeMap<Currency, PurseTotal> = BTreeMap::new();
+    let mut found = sqlx::query::<DB>(
+        "SELECT e.account_id, e.currency, CAST(SUM(e.amount_minor) AS BIGINT), \
+         CAST(SUM(CASE WHEN i.earning_id IS NULL THEN e.amount_minor ELSE 0 END) AS BIGINT), \
+         CAST(SUM(CASE WHEN p.state = 'planned' THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+         CAST(SUM(CASE WHEN p.state IN ('submitting', 'unknown', 'pending', 'in_transit') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+         CAST(SUM(CASE WHEN p.state IN ('paid', 'settled', 'reversing', 'reversed') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+         CAST(SUM(CASE WHEN p.state IN ('failed', 'canceled', 'returned') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+         CAST(SUM(CASE WHEN p.state = 'voided' THEN i.amount_minor ELSE 0 END) AS BIGINT) \
+         FROM creator_earnings e LEFT JOIN payout_items i ON i.earning_id = e.id AND i.released_at_ms IS NULL \
+         LEFT JOIN creator_payouts p ON p.id = i.payout_id GROUP BY e.account_id, e.currency",
+    )
+    .fetch(&mut **tx);
+    while let Some(row) = found.try_next().await? {
+        let (account, code): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let sums = PurseSums {
+            account: AccountId::new(account),
+            currency: rows::currency(&code)?,
+            entries_minor: row.try_get(2)?,
+            free_minor: row.try_get(3)?,
+            planned_minor: row.try_get(4)?,
+            in_flight_minor: row.try_get(5)?,
+            paid_minor: row.try_get(6)?,
+            returning_minor: row.try_get(7)?,
+            voided_minor: row.try_get(8)?,
+        };
+        report.purses = report.purses.saturating_add(1);
+        books::check_purse(&sums).into_iter().for_each(|sentence| report.violation(sentence));
+        if !add(totals.entry(sums.currency).or_insert_with(|| nothing(sums.currency)), &sums) {
+            report.violation(format!("the totals of {} do not fit into 64 bits any more", sums.currency));
+        }
+    }
+    report.totals = totals.into_values().collect();
+    Ok(())
+}
+
+const fn nothing(currency: Currency) -> PurseTotal {
+    PurseTotal {
+        currency,
+        entries_minor: 0,
+        free_minor: 0,
+        planned_minor: 0,
+        in_flight_minor: 0,
+        paid_minor: 0,
+        returning_minor: 0,
+    }
+}
+
+/// Adds a purse to its currency's totals; `false` when one of them doesn't fit.
+fn add(total: &mut PurseTotal, sums: &PurseSums) -> bool {
+    let pairs = [
+        (&mut total.entries_minor, sums.entries_minor),
+        (&mut total.free_minor, sums.free_minor),
+        (&mut total.planned_minor, sums.planned_minor),
+        (&mut total.in_flight_minor, sums.in_flight_minor),
+        (&mut total.paid_minor, sums.paid_minor),
+        (&mut total.returning_minor, sums.returning_minor),
+    ];
+    let mut fits = true;
+    for (sum, more) in pairs {
+        match sum.checked_add(more) {
+            Some(more) => *sum = more,
+            None => fits = false,
+        }
+    }
+    fits
+}
+
+async fn check_payouts(tx: &mut Tx, report: &mut BooksReport) -> Result<(), StoreError> {
+    let mut found = sqlx::query::<DB>(
+        "SELECT p.id, p.currency, p.amount_minor, p.state, p.stripe_payout_id IS NOT NULL, \
+         CAST(COALESCE(SUM(i.amount_minor), 0) AS BIGINT), \
+         CAST(SUM(CASE WHEN i.payout_id IS NOT NULL AND i.released_at_ms IS NULL THEN 1 ELSE 0 END) AS BIGINT), \
+         COUNT(i.earning_id) FROM creator_payouts p LEFT JOIN payout_items i ON i.payout_id = p.id GROUP BY p.id",
+    )
+    .fetch(&mut **tx);
+    while let Some(row) = found.try_next().await? {
+        let (id, code, word): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(3)?);
+        let state = rows::payout_state(&id, &word)?;
+        let executed: bool = row.try_get(4)?;
+        let (must_be_released, must_be_locked) = expected(state, executed);
+        let sums = PayoutSums {
+            payout_id: id,
+            currency: rows::currency(&code)?,
+            amount_minor: row.try_get(2)?,
+            items_minor: row.try_get(5)?,
+            items_unreleased: row.try_get(6)?,
+            items: row.try_get(7)?,
+            must_be_released,
+            must_be_locked,
+        };
+        report.payouts = report.payouts.saturating_add(1);
+        books::check_payout(&sums).into_iter().for_each(|sentence| report.violation(sentence));
+    }
+    Ok(())
+}
+
+/// Must its items be released, must they be locked?
+fn expected(state: PayoutState, executed: bool) -> (bool, bool) {
+    match state {
+        PayoutState::Voided => (true, false),
+        PayoutState::Failed => (!executed, false),
+        PayoutState::Planned
+        | PayoutState::Submitting
+        | PayoutState::Unknown
+        | PayoutState::Pending
+        | PayoutState::InTransit
+        | PayoutState::Paid
+        | PayoutState::Settled
+        | PayoutState::Reversing => (false, true),
+        PayoutState::Canceled | PayoutState::Returned | PayoutState::Reversed => (false, false),
+    }
+}

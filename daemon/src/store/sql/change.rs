@@ -1,0 +1,341 @@
+//! The one place where a payout's state is written: every change goes through the core's transition function and leaves a journal
+//! row in the same transaction.
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, journal, lease};
+use crate::store::{
+    StoreError,
+    types::{AttemptChange, Change, Changed, Fence, Note},
+};
+use payout_shared::{
+    answer::PayoutObject,
+    attempt::AttemptState,
+    consequence::{attempt_after, releases},
+    id::{PayoutId, RunId},
+    payout::{self, PayoutEvent, PayoutState, Standing, Verdict, Which},
+};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+use std::collections::HashMap;
+
+/// A payout under change, as read under its lock.
+struct Held {
+    run_id: String,
+    creator_id: String,
+    state: PayoutState,
+    object: Option<String>,
+    released: bool,
+    touched: bool,
+    cause: Option<String>,
+    failure_reason: Option<String>,
+    not_before_ms: i64,
+}
+
+/// Applies a batch of changes in one transaction. A crash before the commit changes nothing; after it, everything.
+pub(in crate::store) async fn change(
+    pool: &Pool,
+    fence: Fence,
+    now_ms: i64,
+    changes: &[Change],
+) -> Result<Vec<Changed>, StoreError> {
+    let mut tx = begin(pool).await?;
+    lease::check(&mut tx, fence).await?;
+    let (changed, notes) = in_tx(&mut tx, now_ms, changes).await?;
+    journal::append(&mut tx, now_ms, notes).await?;
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// The same inside a transaction of the store's: the caller has checked the fence and appends the notes last.
+pub(super) async fn in_tx(tx: &mut Tx, now_ms: i64, changes: &[Change]) -> Result<(Vec<Changed>, Vec<Note>), StoreError> {
+    let mut held = lock(tx, changes).await?;
+    let (mut changed, mut notes) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
+    for change in changes {
+        let row = held.get_mut(change.payout_id.as_str()).ok_or_else(|| StoreError::NotFound {
+            what: "payout",
+            name: change.payout_id.to_string(),
+        })?;
+        let from = row.state;
+        let verdict = apply(row, change);
+        if let Some(attempt) = &change.attempt {
+            write_attempt(tx, now_ms, attempt, change.late.is_none()).await?;
+        }
+        consequences(tx, now_ms, row, change, verdict).await?;
+        notes.extend(note(row, change, from, verdict));
+        changed.push(Changed {
+            payout_id: change.payout_id.clone(),
+            run_id: RunId::new(&row.run_id),
+            verdict,
+            from,
+        });
+    }
+    for (id, row) in held.iter().filter(|(_, row)| row.touched) {
+        write_payout(tx, now_ms, id, row).await?;
+    }
+    Ok((changed, notes))
+}
+
+async fn lock(tx: &mut Tx, changes: &[Change]) -> Result<HashMap<String, Held>, StoreError> {
+    let mut held = HashMap::with_capacity(changes.len());
+    if changes.is_empty() {
+        return Ok(held);
+    }
+    let mut ids: Vec<&str> = changes.iter().map(|change| change.payout_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT id, run_id, creator_id, state, stripe_payout_id, released_at_ms, cause, failure_reason, not_before_ms \
+         FROM creator_payouts WHERE id IN (",
+    );
+    let mut list = query.separated(", ");
+    for id in &ids {
+        list.push_bind(*id);
+    }
+    query.push(") ORDER BY id").push(FOR_UPDATE);
+    for row in query.build().fetch_all(&mut **tx).await? {
+        let (id, state): (String, String) = (row.try_get(0)?, row.try_get(3)?);
+        let state = PayoutState::parse(&state)
+            .ok_or_else(|| StoreError::Broken(format!("payout {id} has the unknown state {state:?}")))?;
+        let released: Option<i64> = row.try_get(5)?;
+        held.insert(
+            id,
+            Held {
+                run_id: row.try_get(1)?,
+                creator_id: row.try_get(2)?,
+                state,
+                object: row.try_get(4)?,
+                released: released.is_some(),
+                touched: false,
+                cause: row.try_get(6)?,
+                failure_reason: row.try_get(7)?,
+                not_before_ms: row.try_get(8)?,
+            },
+        );
+    }
+    Ok(held)
+}
+
+/// Asks the core, and carries its verdict into the row in memory.
+fn apply(row: &mut Held, change: &Change) -> Option<Verdict> {
+    if let Some(not_before) = change.not_before_ms {
+        row.not_before_ms = not_before;
+        row.touched = true;
+    }
+    let event = change.event?;
+    let verdict = payout::apply(Standing { state: row.state, executed: row.object.is_some() }, event);
+    if let Verdict::Move(to) = verdict {
+        row.state = to;
+        row.touched = true;
+        let troubled = match to {
+            PayoutState::Planned
+            | PayoutState::Unknown
+            | PayoutState::Failed
+            | PayoutState::Returned
+            | PayoutState::Canceled
+            | PayoutState::Voided => true,
+            PayoutState::Submitting
+            | PayoutState::Pending
+            | PayoutState::InTransit
+            | PayoutState::Paid
+            | PayoutState::Settled
+            | PayoutState::Reversing
+            | PayoutState::Reversed => false,
+        };
+        row.cause = change.cause.clone().filter(|_| troubled);
+        row.failure_reason = change.failure_reason.clone().filter(|_| troubled);
+    }
+    if let PayoutEvent::Object(_, Which::Newest) = event
+        && verdict != Verdict::Late
+        && verdict != Verdict::Illegal
+        && row.object.is_none()
+        && let Some(object) = seen(change)
+    {
+        row.object = Some(object.id.to_string());
+        row.touched = true;
+    }
+    Some(verdict)
+}
+
+fn seen(change: &Change) -> Option<&PayoutObject> {
+    change.attempt.as_ref().and_then(|attempt| attempt.object.as_ref())
+}
+
+/// Releases, holds, outcomes and late objects: what follows from the change beside the state itself.
+async fn consequences(
+    tx: &mut Tx,
+    now_ms: i64,
+    row: &mut Held,
+    change: &Change,
+    verdict: Option<Verdict>,
+) -> Result<(), StoreError> {
+    let money_back = seen(change).is_some_and(|object| object.failure_balance_transaction.is_some());
+    if !row.released && releases(row.state, row.object.is_some(), money_back) {
+        release(tx, now_ms, &change.payout_id).await?;
+        row.released = true;
+    }
+    if let (PayoutState::Voided, Some((reason, sentence))) = (row.state, &change.skip) {
+        sqlx::query::<DB>(
+            "UPDATE run_outcomes SET payout_id = NULL, reason = $1, sentence = $2 WHERE run_id = $3 AND payout_id = $4",
+        )
+        .bind(reason.as_str())
+        .bind(sentence)
+        .bind(&row.run_id)
+        .bind(change.payout_id.as_str())
+        .execute(&mut **tx)
+        .await?;
+    }
+    let late = change.late.clone().or_else(|| {
+        (verdict == Some(Verdict::Late)).then(|| "executed although it was judged unexecuted".to_owned())
+    });
+    if let (Some(why), Some(object)) = (&late, seen(change)) {
+        record_foreign(tx, now_ms, object, Some(&change.payout_id), why).await?;
+        hold(tx, now_ms, &row.creator_id, "late_execution", why, &change.by.to_string()).await?;
+    }
+    if let Some((cause, reason)) = &change.hold {
+        hold(tx, now_ms, &row.creator_id, cause, reason, &change.by.to_string()).await?;
+    }
+    Ok(())
+}
+
+async fn release(tx: &mut Tx, now_ms: i64, payout: &PayoutId) -> Result<(), StoreError> {
+    sqlx::query::<DB>("UPDATE payout_items SET released_at_ms = $1 WHERE payout_id = $2 AND released_at_ms IS NULL")
+        .bind(now_ms)
+        .bind(payout.as_str())
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query::<DB>("UPDATE creator_payouts SET released_at_ms = $1 WHERE id = $2 AND released_at_ms IS NULL")
+        .bind(now_ms)
+        .bind(payout.as_str())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn hold(tx: &mut Tx, now_ms: i64, creator: &str, cause: &str, reason: &str, by: &str) -> Result<(), StoreError> {
+    sqlx::query::<DB>(
+        "INSERT INTO creator_holds (creator_id, cause, reason, placed_by, placed_at_ms) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(creator)
+    .bind(cause)
+    .bind(reason)
+    .bind(by)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Remembers an object that no payout's newest attempt explains: shown, never dropped.
+pub(super) async fn record_foreign(
+    tx: &mut Tx,
+    now_ms: i64,
+    object: &PayoutObject,
+    payout: Option<&PayoutId>,
+    why: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query::<DB>(
+        "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (object_id) DO UPDATE SET status = excluded.status",
+    )
+    .bind(object.id.as_str())
+    .bind(object.account.as_str())
+    .bind(object.currency.as_str())
+    .bind(object.amount_minor)
+    .bind(object.status.map_or("?", |status| status.as_str()))
+    .bind(object.automatic)
+    .bind(payout.map(PayoutId::as_str))
+    .bind(why)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// `own`: the object is this attempt's; an odd one is recorded beside it only.
+async fn write_attempt(tx: &mut Tx, now_ms: i64, change: &AttemptChange, own: bool) -> Result<(), StoreError> {
+    let known = sqlx::query::<DB>(AssertSqlSafe(format!(
+        "SELECT state FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
+    )))
+    .bind(&change.key)
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or_else(|| StoreError::NotFound { what: "attempt", name: change.key.clone() })?;
+    let known: String = known.try_get(0)?;
+    let known = AttemptState::parse(&known)
+        .ok_or_else(|| StoreError::Broken(format!("attempt {} has the unknown state {known:?}", change.key)))?;
+    let next = change.state.map_or(known, |news| attempt_after(known, news));
+    let object = change.object.as_ref().filter(|_| own);
+    sqlx::query::<DB>(
+        "UPDATE payout_attempts SET state = $2, on_wire = on_wire AND NOT $3, ambiguous_sends = ambiguous_sends + $4, \
+         no_resend = no_resend OR $5, absent_listings = absent_listings + $6, \
+         stripe_object_id = COALESCE(stripe_object_id, $7), object_status = COALESCE($8, object_status), \
+         http_status = COALESCE($9, http_status), error_type = COALESCE($10, error_type), \
+         error_code = COALESCE($11, error_code), error_message = COALESCE($12, error_message), \
+         request_id = COALESCE($13, request_id), answered_at_ms = COALESCE($14, answered_at_ms) WHERE key = $1",
+    )
+    .bind(&change.key)
+    .bind(next.as_str())
+    .bind(change.answered)
+    .bind(i64::from(change.ambiguous))
+    .bind(change.no_resend)
+    .bind(i64::from(change.absent))
+    .bind(object.map(|object| object.id.as_str()))
+    .bind(object.and_then(|object| object.status).map(|status| status.as_str()))
+    .bind(change.http_status.map(i64::from))
+    .bind(&change.error_type)
+    .bind(&change.error_code)
+    .bind(&change.error_message)
+    .bind(&change.request_id)
+    .bind(change.answered.then_some(now_ms))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_payout(tx: &mut Tx, now_ms: i64, id: &str, row: &Held) -> Result<(), StoreError> {
+    sqlx::query::<DB>(
+        "UPDATE creator_payouts SET state = $2, stripe_payout_id = $3, cause = $4, failure_reason = $5, not_before_ms = $6, \
+         changed_at_ms = $7 WHERE id = $1",
+    )
+    .bind(id)
+    .bind(row.state.as_str())
+    .bind(&row.object)
+    .bind(&row.cause)
+    .bind(&row.failure_reason)
+    .bind(row.not_before_ms)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The journal row of a change; a stale event leaves none (webhooks repeat themselves), everything else does.
+fn note(row: &Held, change: &Change, from: PayoutState, verdict: Option<Verdict>) -> Option<Note> {
+    let (action, to) = match verdict {
+        Some(Verdict::Move(to)) => ("payout.move", Some(to)),
+        Some(Verdict::Late) => ("payout.late_execution", None),
+        Some(Verdict::Illegal) => ("payout.illegal", None),
+        Some(Verdict::Stale) if change.late.is_some() => ("payout.late_execution", None),
+        Some(Verdict::Stale) => return None,
+        None if change.late.is_some() => ("payout.late_execution", None),
+        None => ("payout.look", None),
+    };
+    let mut detail = change.detail.clone();
+    if !detail.is_object() {
+        detail = serde_json::json!({});
+    }
+    if let Some(event) = change.event {
+        detail["event"] = serde_json::to_value(event).unwrap_or_default();
+    }
+    if let Some(attempt) = &change.attempt {
+        detail["key"] = attempt.key.clone().into();
+    }
+    Some(Note {
+        actor: change.by.to_string(),
+        action: action.to_owned(),
+        run_id: Some(row.run_id.clone()),
+        payout_id: Some(change.payout_id.to_string()),
+        from_state: Some(from.as_str().to_owned()),
+        to_state: to.map(|state| state.as_str().to_owned()),
+        reason: change.late.clone().or_else(|| change.failure_reason.clone()).or_else(|| change.cause.clone()),
+        detail,
+    })
+}

@@ -1,0 +1,96 @@
+//! Webhooks: stored before they are answered, once per event id, understood later in the order they came.
+use super::{DB, Pool, begin, lease};
+use crate::store::{
+    StoreError,
+    door_types::{InboxEvent, InboxRow},
+    types::Fence,
+};
+use payout_shared::id::AccountId;
+use sqlx::{QueryBuilder, Row};
+
+const EVENTS_PER_STATEMENT: usize = 1000;
+
+/// Stores an event; `false` when its id is known already (Stripe repeats itself). After the commit the sender may be told 200.
+pub(in crate::store) async fn put(pool: &Pool, now_ms: i64, event: &InboxEvent) -> Result<bool, StoreError> {
+    let done = sqlx::query::<DB>(
+        "INSERT INTO webhook_inbox (event_id, event_type, account_id, object_id, livemode, created_s, body, received_at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (event_id) DO NOTHING",
+    )
+    .bind(&event.event_id)
+    .bind(&event.event_type)
+    .bind(event.account.as_ref().map(AccountId::as_str))
+    .bind(&event.object_id)
+    .bind(event.livemode)
+    .bind(event.created_s)
+    .bind(&event.body)
+    .bind(now_ms)
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// The oldest events that nobody has looked at, in the order they came.
+pub(in crate::store) async fn todo(pool: &Pool, limit: i64) -> Result<Vec<InboxRow>, StoreError> {
+    let found = sqlx::query::<DB>(
+        "SELECT seq, received_at_ms, event_id, event_type, account_id, object_id, livemode, created_s, body \
+         FROM webhook_inbox WHERE processed_at_ms IS NULL ORDER BY seq LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    found
+        .iter()
+        .map(|row| {
+            let account: Option<String> = row.try_get(4)?;
+            Ok(InboxRow {
+                seq: row.try_get(0)?,
+                received_at_ms: row.try_get(1)?,
+                event: InboxEvent {
+                    event_id: row.try_get(2)?,
+                    event_type: row.try_get(3)?,
+                    account: account.map(AccountId::new),
+                    object_id: row.try_get(5)?,
+                    livemode: row.try_get(6)?,
+                    created_s: row.try_get(7)?,
+                    body: row.try_get(8)?,
+                },
+            })
+        })
+        .collect()
+}
+
+/// How many nobody has looked at.
+pub(in crate::store) async fn backlog(pool: &Pool) -> Result<i64, StoreError> {
+    let row =
+        sqlx::query::<DB>("SELECT COUNT(*) FROM webhook_inbox WHERE processed_at_ms IS NULL").fetch_one(pool).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// When the newest one came.
+pub(in crate::store) async fn newest_ms(pool: &Pool) -> Result<Option<i64>, StoreError> {
+    let row = sqlx::query::<DB>("SELECT received_at_ms FROM webhook_inbox ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(pool)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// Marks events as looked at. Their effects are committed before; doing it again changes nothing.
+pub(in crate::store) async fn done(
+    pool: &Pool,
+    now_ms: i64,
+    fence: Fence,
+    outcomes: &[(i64, String)],
+) -> Result<(), StoreError> {
+    let mut tx = begin(pool).await?;
+    lease::check(&mut tx, fence).await?;
+    for chunk in outcomes.chunks(EVENTS_PER_STATEMENT) {
+        let mut update = QueryBuilder::<DB>::new("UPDATE webhook_inbox SET outcome = v.column2, processed_at_ms = ");
+        update.push_bind(now_ms).push(" FROM (");
+        update.push_values(chunk, |mut row, (seq, outcome)| {
+            row.push_bind(*seq).push_bind(outcome);
+        });
+        update.push(") AS v WHERE seq = v.column1 AND processed_at_ms IS NULL");
+        update.build().persistent(false).execute(&mut *tx).await?;
+    }
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,361 @@
+//! The guard and the intent, in one transaction: a request may leave only when this has committed, and only with the key and the
+//! bytes that it stored. The gate (lease, pause) is locked until the commit, so that a pause that has committed is never overtaken.
+use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, facts, journal, lease};
+use crate::store::{
+    StoreError,
+    types::{AttemptChange, By, Change, Encode, Gate, Intended, Intent, Note, PlanContext, Wanted},
+};
+use payout_shared::{
+    attempt::{AttemptKind, AttemptState, KeyParts},
+    currency::Currency,
+    id::{AccountId, DestinationId, Mode, PayoutId, RunId},
+    money::Money,
+    payout::PayoutEvent,
+    plan::{self, SkipReason},
+    run::{RunLabel, RunState},
+};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+
+/// A payout that may be about to leave.
+struct Candidate {
+    id: PayoutId,
+    number: u32,
+    attempts: u32,
+    amount: Money,
+    account: AccountId,
+    destination: DestinationId,
+    barred: Option<(SkipReason, String)>,
+    /// A negative entry came in after the plan: the sum must be made again.
+    outdated: bool,
+    newest: Option<Newest>,
+}
+
+/// The newest create attempt of a candidate.
+struct Newest {
+    key: String,
+    body: String,
+    state: AttemptState,
+    ambiguous_sends: i64,
+    destination: DestinationId,
+    amount_minor: i64,
+}
+
+/// What is asked, beside the gate.
+pub(in crate::store) struct Ask<'a> {
+    pub(in crate::store) mode: Mode,
+    pub(in crate::store) run: &'a RunId,
+    pub(in crate::store) wanted: Wanted<'a>,
+    pub(in crate::store) context: &'a PlanContext,
+    pub(in crate::store) encode: Encode,
+}
+
+/// Commits intents for payouts of a running run whose guard is open; voids planned ones whose purse clause fails.
+pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> Result<Intended, StoreError> {
+    let mut tx = begin(pool).await?;
+    lease::check(&mut tx, gate.fence).await?;
+    let Some(label) = open_gate(&mut tx, ask.run).await? else {
+        return Ok(Intended::default());
+    };
+    let candidates = candidates(&mut tx, gate.now_ms, ask).await?;
+    let mut outcome = Intended::default();
+    let mut changes = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let resend = matches!(ask.wanted, Wanted::Resend(_));
+        if let Some(barred) = bar(&candidate) {
+            outcome.barred.push((candidate.id.clone(), barred.0));
+            let keep = resend || in_doubt(&candidate);
+            if candidate.outdated && !keep {
+                outcome.replan.push((candidate.account.clone(), candidate.amount.currency));
+            }
+            changes.push(barred_change(&candidate, barred, keep, gate.now_ms));
+            continue;
+        }
+        let intent = write_intent(&mut tx, gate, ask, label, &candidate).await?;
+        changes.push(intend_change(&intent));
+        outcome.intents.push(intent);
+    }
+    let (_, notes) = change::in_tx(&mut tx, gate.now_ms, &changes).await?;
+    count_attempts(&mut tx, &outcome.intents).await?;
+    journal::append(&mut tx, gate.now_ms, notes.into_iter().map(|note| with_send(note, gate)).collect()).await?;
+    tx.commit().await?;
+    Ok(outcome)
+}
+
+/// The gate that stored state answers: nothing paused, and the run is running. Locked, so that it stays open until the commit.
+async fn open_gate(tx: &mut Tx, run: &RunId) -> Result<Option<RunLabel>, StoreError> {
+    let paused: bool = sqlx::query::<DB>(AssertSqlSafe(format!("SELECT paused FROM daemon_state WHERE id = 1{FOR_SHARE}")))
+        .fetch_one(&mut **tx)
+        .await?
+        .try_get(0)?;
+    let row = sqlx::query::<DB>(AssertSqlSafe(format!(
+        "SELECT state, cycle_date, number FROM payout_runs WHERE id = $1{FOR_SHARE}"
+    )))
+    .bind(run.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    let (state, date, number): (String, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let label = RunLabel::parse(&format!("{date}#{number}"))
+        .ok_or_else(|| StoreError::Broken(format!("run {run} has the label {date}#{number}")))?;
+    Ok((!paused && RunState::parse(&state) == Some(RunState::Running)).then_some(label))
+}
+
+async fn candidates(tx: &mut Tx, now_ms: i64, ask: &Ask<'_>) -> Result<Vec<Candidate>, StoreError> {
+    let mut ids = QueryBuilder::<DB>::new("SELECT id FROM creator_payouts WHERE run_id = ");
+    ids.push_bind(ask.run.as_str());
+    match ask.wanted {
+        Wanted::Due(limit) => {
+            ids.push(" AND state = 'planned' AND not_before_ms <= ").push_bind(now_ms);
+            ids.push(" ORDER BY not_before_ms, id LIMIT ").push_bind(limit);
+        }
+        Wanted::Resend(payouts) => {
+            ids.push(" AND state = 'unknown' AND id IN (");
+            let mut list = ids.separated(", ");
+            for payout in payouts {
+                list.push_bind(payout.as_str());
+            }
+            ids.push(") ORDER BY id");
+        }
+    }
+    ids.push(FOR_UPDATE);
+    let ids: Vec<String> =
+        ids.build().fetch_all(&mut **tx).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<DB>::new("SELECT ");
+    query.push(facts::COLUMNS);
+    query.push(
+        ", q.id, q.number, q.attempts, q.amount_minor, q.destination_id, \
+         EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency \
+           AND e.amount_minor < 0 AND e.created_at_ms > q.created_at_ms \
+           AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)), \
+         t.key, t.body, t.state, t.ambiguous_sends, t.destination_id, t.amount_minor \
+         FROM creator_payouts q ",
+    );
+    query.push(facts::JOINS);
+    query.push(
+        " LEFT JOIN payout_attempts t ON t.payout_id = q.id AND t.kind = 'create' AND t.number = q.attempts WHERE q.id IN (",
+    );
+    let mut list = query.separated(", ");
+    for id in &ids {
+        list.push_bind(id);
+    }
+    query.push(") ORDER BY q.not_before_ms, q.id");
+    query.build().fetch_all(&mut **tx).await?.iter().map(|row| candidate(row, ask.context)).collect()
+}
+
+fn candidate(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> Result<Candidate, StoreError> {
+    let facts = facts::read(row, context)?;
+    let id: String = row.try_get(15)?;
+    let destination = DestinationId::new(row.try_get::<String, _>(19)?);
+    let key: Option<String> = row.try_get(21)?;
+    let newest = match key {
+        None => None,
+        Some(key) => {
+            let state: String = row.try_get(23)?;
+            Some(Newest {
+                state: AttemptState::parse(&state)
+                    .ok_or_else(|| StoreError::Broken(format!("attempt {key} has the unknown state {state:?}")))?,
+                key,
+                body: row.try_get(22)?,
+                ambiguous_sends: row.try_get(24)?,
+                destination: DestinationId::new(row.try_get::<String, _>(25)?),
+                amount_minor: row.try_get(26)?,
+            })
+        }
+    };
+    Ok(Candidate {
+        barred: plan::guard(&facts, &destination, &context.rules),
+        id: PayoutId::new(id),
+        number: small(row.try_get(16)?)?,
+        attempts: small(row.try_get(17)?)?,
+        amount: Money::new(row.try_get(18)?, facts.currency),
+        account: facts.account,
+        destination,
+        outdated: row.try_get(20)?,
+        newest,
+    })
+}
+
+fn small(number: i64) -> Result<u32, StoreError> {
+    u32::try_from(number).map_err(|_| StoreError::Broken(format!("a count of {number} is stored")))
+}
+
+/// Why the payout must not leave now.
+fn bar(candidate: &Candidate) -> Option<(SkipReason, String)> {
+    if let Some(newest) = candidate.newest.as_ref().filter(|newest| is_elsewhere(newest.state)) {
+        let sentence = format!("its attempt {} is {}: broken books, nothing is sent", newest.key, newest.state.as_str());
+        return Some((SkipReason::ActivePayout, sentence));
+    }
+    candidate.barred.clone().or_else(|| {
+        candidate.outdated.then(|| {
+            (SkipReason::NothingPayable, "an entry that takes money back came in after the plan: planned again".to_owned())
+        })
+    })
+}
+
+/// The attempt may be on the wire, or was executed: its payout can't be planned or unknown with nothing under way.
+const fn is_elsewhere(state: AttemptState) -> bool {
+    match state {
+        AttemptState::Intended | AttemptState::Executed => true,
+        AttemptState::Waiting | AttemptState::Unknown | AttemptState::Refused | AttemptState::Withdrawn => false,
+    }
+}
+
+/// Some send of its newest attempt may have been executed: never voided, only looked for.
+fn in_doubt(candidate: &Candidate) -> bool {
+    candidate.newest.as_ref().is_some_and(|newest| newest.ambiguous_sends > 0 || is_elsewhere(newest.state))
+}
+
+/// A planned payout is voided with its outcome; one that must be kept is left as it is and looked at again later.
+fn barred_change(candidate: &Candidate, skip: (SkipReason, String), keep: bool, now_ms: i64) -> Change {
+    const LOOK_AGAIN_MS: i64 = 60_000;
+    Change {
+        payout_id: candidate.id.clone(),
+        event: (!keep).then_some(PayoutEvent::Void),
+        cause: Some(skip.0.as_str().to_owned()),
+        failure_reason: Some(skip.1.clone()),
+        attempt: candidate.newest.as_ref().filter(|_| !keep).map(|newest| AttemptChange {
+            key: newest.key.clone(),
+            state: Some(AttemptState::Withdrawn),
+            ..AttemptChange::default()
+        }),
+        not_before_ms: keep.then(|| now_ms.saturating_add(LOOK_AGAIN_MS)),
+        hold: None,
+        late: None,
+        skip: Some(skip),
+        by: By::Engine,
+        detail: serde_json::json!({"guard": "shut"}),
+    }
+}
+
+fn intend_change(intent: &Intent) -> Change {
+    Change {
+        payout_id: intent.payout_id.clone(),
+        event: Some(PayoutEvent::Intend),
+        cause: None,
+        failure_reason: None,
+        attempt: None,
+        not_before_ms: None,
+        hold: None,
+        late: None,
+        skip: None,
+        by: By::Engine,
+        detail: serde_json::json!({"key": intent.key}),
+    }
+}
+
+fn with_send(mut note: Note, gate: Gate) -> Note {
+    if note.detail.is_object() {
+        note.detail["token"] = gate.fence.0.into();
+        note.detail["stripe_now_ms"] = gate.stripe_now_ms.into();
+    }
+    note
+}
+
+/// Stores the attempt: the first time with a derived key and an encoded body, later the very same ones again.
+async fn write_intent(
+    tx: &mut Tx,
+    gate: Gate,
+    ask: &Ask<'_>,
+    label: RunLabel,
+    candidate: &Candidate,
+) -> Result<Intent, StoreError> {
+    let intent = |key: String, body: String, amount: Money, destination: DestinationId, ambiguous_before: bool| Intent {
+        payout_id: candidate.id.clone(),
+        run_id: ask.run.clone(),
+        key,
+        body,
+        account: candidate.account.clone(),
+        amount,
+        destination,
+        ambiguous_before,
+    };
+    match &candidate.newest {
+        Some(newest) if matches!(newest.state, AttemptState::Waiting | AttemptState::Unknown) => {
+            sqlx::query::<DB>(
+                "UPDATE payout_attempts SET state = 'intended', on_wire = TRUE, sends = sends + 1, token = $2, send_before_ms = $3, \
+                 last_sent_stripe_ms = $4, first_sent_stripe_ms = COALESCE(first_sent_stripe_ms, $4) WHERE key = $1",
+            )
+            .bind(&newest.key)
+            .bind(gate.fence.0)
+            .bind(gate.send_before_ms)
+            .bind(gate.stripe_now_ms)
+            .execute(&mut **tx)
+            .await?;
+            Ok(intent(
+                newest.key.clone(),
+                newest.body.clone(),
+                Money::new(newest.amount_minor, candidate.amount.currency),
+                newest.destination.clone(),
+                newest.ambiguous_sends > 0,
+            ))
+        }
+        Some(_) | None => {
+            let key = KeyParts {
+                mode: ask.mode,
+                account: &candidate.account,
+                currency: candidate.amount.currency,
+                label,
+                kind: AttemptKind::Create,
+                payout_number: candidate.number,
+                attempt_number: candidate.attempts.saturating_add(1),
+            }
+            .key();
+            let Money { minor, currency } = candidate.amount;
+            let body = (ask.encode)(&key, minor, currency, &candidate.destination);
+            insert_attempt(tx, gate, ask.run, candidate, currency, &key, &body).await?;
+            Ok(intent(key, body, candidate.amount, candidate.destination.clone(), false))
+        }
+    }
+}
+
+async fn insert_attempt(
+    tx: &mut Tx,
+    gate: Gate,
+    run: &RunId,
+    candidate: &Candidate,
+    currency: Currency,
+    key: &str,
+    body: &str,
+) -> Result<(), StoreError> {
+    sqlx::query::<DB>(
+        "INSERT INTO payout_attempts (key, payout_id, kind, number, state, body, amount_minor, currency, account_id, destination_id, \
+         run_id, sends, on_wire, token, send_before_ms, first_sent_stripe_ms, last_sent_stripe_ms, created_at_ms) \
+         VALUES ($1, $2, 'create', $3, 'intended', $4, $5, $6, $7, $8, $9, 1, TRUE, $10, $11, $12, $12, $13)",
+    )
+    .bind(key)
+    .bind(candidate.id.as_str())
+    .bind(i64::from(candidate.attempts) + 1)
+    .bind(body)
+    .bind(candidate.amount.minor)
+    .bind(currency.as_str())
+    .bind(candidate.account.as_str())
+    .bind(candidate.destination.as_str())
+    .bind(run.as_str())
+    .bind(gate.fence.0)
+    .bind(gate.send_before_ms)
+    .bind(gate.stripe_now_ms)
+    .bind(gate.now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// A payout counts its create attempts: the newest one's number.
+async fn count_attempts(tx: &mut Tx, intents: &[Intent]) -> Result<(), StoreError> {
+    if intents.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<DB>::new(
+        "UPDATE creator_payouts SET attempts = (SELECT MAX(t.number) FROM payout_attempts t \
+         WHERE t.payout_id = creator_payouts.id AND t.kind = 'create') WHERE id IN (",
+    );
+    let mut list = query.separated(", ");
+    for intent in intents {
+        list.push_bind(intent.payout_id.as_str());
+    }
+    query.push(")");
+    query.build().execute(&mut **tx).await?;
+    Ok(())
+}

@@ -1,0 +1,394 @@
+//! The plan, a page of purses at a time: the database sums, the core decides, the database writes the items in bulk and their sums
+//! are checked again. A dry run is the same reading without the writing.
+use super::{DB, Pool, Tx, begin, facts, journal, lease};
+use crate::store::{
+    StoreError,
+    types::{Fence, Ids, Note, PlanContext, PlanPage, PlannedPurse, RunRow},
+};
+use payout_shared::{
+    currency::Currency,
+    id::{AccountId, CreatorId, PayoutId},
+    plan::{self, Decision, PurseFacts},
+};
+use sqlx::{QueryBuilder, Row};
+
+/// Rows per statement: far below both databases' limits on binds.
+const ROWS_PER_STATEMENT: usize = 500;
+
+/// Which purses of a run.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) enum Purses<'a> {
+    /// The next so many after this place ("account currency"; empty = from the start).
+    After(&'a str, i64),
+    /// These.
+    These(&'a [(AccountId, Currency)]),
+}
+
+/// What a plan needs to know of its run; a dry run has one that isn't stored.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct PlanRun<'a> {
+    pub(in crate::store) id: &'a str,
+    pub(in crate::store) cutoff_ms: i64,
+    pub(in crate::store) instant_ms: i64,
+    /// Only these creators; `None` = all.
+    pub(in crate::store) creators: Option<&'a [CreatorId]>,
+}
+
+struct Decided {
+    facts: PurseFacts,
+    number: i64,
+    decision: Decision,
+}
+
+/// Which entries count: mature ones, negative ones at once, and what an earlier payout's unit left over.
+fn push_mature(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>, context: &PlanContext) {
+    query.push("(e.amount_minor < 0 OR e.kind = 'carry_in' OR (e.earned_at_ms < ").push_bind(run.cutoff_ms);
+    query.push(" AND e.available_on_ms <= ").push_bind(run.instant_ms);
+    query.push(" AND e.earned_at_ms <= ").push_bind(run.cutoff_ms.saturating_sub(context.hold_ms)).push("))");
+}
+
+const FREE: &str = "NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)";
+
+fn select(run: &PlanRun<'_>, purses: Purses<'_>, context: &PlanContext) -> QueryBuilder<DB> {
+    let mut query = QueryBuilder::<DB>::new(
+        "WITH q AS (SELECT e.account_id, e.currency, MIN(e.creator_id) AS creator_id, CAST(SUM(CASE WHEN ",
+    );
+    push_mature(&mut query, run, context);
+    query.push(" THEN e.amount_minor ELSE 0 END) AS BIGINT) AS mature, CAST(SUM(CASE WHEN ");
+    push_mature(&mut query, run, context);
+    query.push(" THEN 0 ELSE e.amount_minor END) AS BIGINT) AS immature FROM creator_earnings e WHERE ").push(FREE);
+    if let Some(creators) = run.creators {
+        query.push(" AND e.creator_id IN (");
+        let mut list = query.separated(", ");
+        for creator in creators {
+            list.push_bind(creator.to_string());
+        }
+        query.push(")");
+    }
+    match purses {
+        Purses::After(place, limit) => {
+            if let Some((account, currency)) = place.rsplit_once(' ') {
+                query.push(" AND (e.account_id, e.currency) > (").push_bind(account.to_owned());
+                query.push(", ").push_bind(currency.to_owned()).push(")");
+            }
+            query.push(" GROUP BY e.account_id, e.currency ORDER BY e.account_id, e.currency LIMIT ").push_bind(limit);
+        }
+        Purses::These(list) => {
+            query.push(" AND (");
+            for (n, (account, currency)) in list.iter().enumerate() {
+                query.push(if n == 0 { "" } else { " OR " }).push("(e.account_id = ").push_bind(account.to_string());
+                query.push(" AND e.currency = ").push_bind(currency.to_string()).push(")");
+            }
+            query.push(") GROUP BY e.account_id, e.currency");
+        }
+    }
+    query.push(") SELECT ").push(facts::COLUMNS);
+    query.push(
+        ", q.mature, q.immature, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
+         AND p.state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit')), \
+         (SELECT COALESCE(MAX(p.number), 0) FROM creator_payouts p WHERE p.run_id = ",
+    );
+    query.push_bind(run.id.to_owned());
+    query.push(" AND p.account_id = q.account_id AND p.currency = q.currency) FROM q ").push(facts::JOINS);
+    query.push(" ORDER BY q.account_id, q.currency");
+    query
+}
+
+async fn decide(
+    connection: &mut <DB as sqlx::Database>::Connection,
+    run: &PlanRun<'_>,
+    purses: Purses<'_>,
+    context: &PlanContext,
+) -> Result<Vec<Decided>, StoreError> {
+    let mut decided = Vec::new();
+    for row in select(run, purses, context).build().fetch_all(connection).await? {
+        let mut facts = facts::read(&row, context)?;
+        facts.mature_minor = row.try_get(15)?;
+        facts.immature_minor = row.try_get(16)?;
+        facts.active_payout = row.try_get(17)?;
+        let number: i64 = row.try_get(18)?;
+        let decision = plan::decide(&facts, &context.rules)
+            .map_err(|error| StoreError::Broken(format!("purse {} {}: {error}", facts.account, facts.currency)))?;
+        decided.push(Decided { facts, number: number.saturating_add(1), decision });
+    }
+    Ok(decided)
+}
+
+fn page(decided: &[Decided], purses: Purses<'_>) -> PlanPage {
+    let full = matches!(purses, Purses::After(_, limit) if i64::try_from(decided.len()).is_ok_and(|n| n >= limit));
+    PlanPage {
+        next_after: decided.last().filter(|_| full).map(|last| format!("{} {}", last.facts.account, last.facts.currency)),
+        purses: decided
+            .iter()
+            .map(|purse| PlannedPurse {
+                creator: purse.facts.creator.clone(),
+                account: purse.facts.account.clone(),
+                currency: purse.facts.currency,
+                decision: purse.decision.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// A page of a dry run: writes nothing.
+pub(in crate::store) async fn preview(
+    pool: &Pool,
+    run: &PlanRun<'_>,
+    after: &str,
+    limit: i64,
+    context: &PlanContext,
+) -> Result<PlanPage, StoreError> {
+    let purses = Purses::After(after, limit);
+    let mut connection = pool.acquire().await?;
+    Ok(page(&decide(&mut connection, run, purses, context).await?, purses))
+}
+
+/// Plans a page for real: payouts with their items and carries, one outcome per purse. A crash before the commit changes nothing;
+/// after it, the run's place has moved on. Planning the same page twice is impossible: the place is part of the transaction.
+pub(in crate::store) async fn write_page(
+    pool: &Pool,
+    fence: Fence,
+    now_ms: i64,
+    ids: &Ids,
+    row: &RunRow,
+    creators: Option<&[CreatorId]>,
+    purses: Purses<'_>,
+    context: &PlanContext,
+) -> Result<PlanPage, StoreError> {
+    let run = PlanRun { id: row.id.as_str(), cutoff_ms: row.cutoff_ms, instant_ms: row.instant_ms, creators };
+    let mut tx = begin(pool).await?;
+    lease::check(&mut tx, fence).await?;
+    let decided = decide(&mut tx, &run, purses, context).await?;
+    let page = page(&decided, purses);
+    let payouts: Vec<(PayoutId, &Decided)> = decided
+        .iter()
+        .filter(|purse| matches!(purse.decision, Decision::Pay { .. }))
+        .map(|purse| (ids.payout(now_ms), purse))
+        .collect();
+    for chunk in payouts.chunks(ROWS_PER_STATEMENT) {
+        insert_payouts(&mut tx, now_ms, &run, chunk).await?;
+        insert_items(&mut tx, &run, chunk, context).await?;
+        insert_carries(&mut tx, now_ms, &run, chunk).await?;
+        check_sums(&mut tx, chunk).await?;
+    }
+    insert_outcomes(&mut tx, &run, &decided, &payouts).await?;
+    if let Purses::After(place, _) = purses {
+        move_place(&mut tx, &run, place, &page, &decided).await?;
+    }
+    journal::append(&mut tx, now_ms, notes(&run, &decided, &payouts)).await?;
+    tx.commit().await?;
+    Ok(page)
+}
+
+async fn insert_payouts(
+    tx: &mut Tx,
+    now_ms: i64,
+    run: &PlanRun<'_>,
+    payouts: &[(PayoutId, &Decided)],
+) -> Result<(), StoreError> {
+    let mut insert = QueryBuilder::<DB>::new(
+        "INSERT INTO creator_payouts (id, run_id, number, creator_id, account_id, currency, amount_minor, destination_id, state, \
+         created_at_ms, changed_at_ms) ",
+    );
+    insert.push_values(payouts, |mut row, (id, purse)| {
+        let Decision::Pay { amount, destination, .. } = &purse.decision else { return };
+        row.push_bind(id.to_string())
+            .push_bind(run.id.to_owned())
+            .push_bind(purse.number)
+            .push_bind(purse.facts.creator.to_string())
+            .push_bind(purse.facts.account.to_string())
+            .push_bind(purse.facts.currency.to_string())
+            .push_bind(amount.minor)
+            .push_bind(destination.to_string())
+            .push("'planned'")
+            .push_bind(now_ms)
+            .push_bind(now_ms);
+    });
+    insert.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+fn push_ids(query: &mut QueryBuilder<DB>, payouts: &[(PayoutId, &Decided)]) {
+    query.push("(");
+    let mut list = query.separated(", ");
+    for (id, _) in payouts {
+        list.push_bind(id.to_string());
+    }
+    query.push(")");
+}
+
+async fn insert_items(
+    tx: &mut Tx,
+    run: &PlanRun<'_>,
+    payouts: &[(PayoutId, &Decided)],
+    context: &PlanContext,
+) -> Result<(), StoreError> {
+    let mut insert = QueryBuilder::<DB>::new(
+        "INSERT INTO payout_items (payout_id, earning_id, amount_minor) SELECT p.id, e.id, e.amount_minor FROM creator_payouts p \
+         JOIN creator_earnings e ON e.account_id = p.account_id AND e.currency = p.currency WHERE ",
+    );
+    push_mature(&mut insert, run, context);
+    insert.push(" AND ").push(FREE).push(" AND p.id IN ");
+    push_ids(&mut insert, payouts);
+    insert.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// What the unit leaves over: −r is an item of the payout, +r is free again and counts at once.
+async fn insert_carries(
+    tx: &mut Tx,
+    now_ms: i64,
+    run: &PlanRun<'_>,
+    payouts: &[(PayoutId, &Decided)],
+) -> Result<(), StoreError> {
+    let carried: Vec<(PayoutId, &Decided)> = payouts
+        .iter()
+        .filter(|(_, purse)| matches!(&purse.decision, Decision::Pay { carry, .. } if carry.minor > 0))
+        .cloned()
+        .collect();
+    if carried.is_empty() {
+        return Ok(());
+    }
+    for kind in ["carry_out", "carry_in"] {
+        let mut insert = QueryBuilder::<DB>::new(
+            "INSERT INTO creator_earnings (creator_id, account_id, currency, kind, amount_minor, gross_minor, fee_minor, source_type, \
+             source_id, earned_at_ms, available_on_ms, created_at_ms) ",
+        );
+        insert.push_values(&carried, |mut row, (id, purse)| {
+            let Decision::Pay { carry, .. } = &purse.decision else { return };
+            let minor = if kind == "carry_out" { carry.minor.saturating_neg() } else { carry.minor };
+            row.push_bind(purse.facts.creator.to_string())
+                .push_bind(purse.facts.account.to_string())
+                .push_bind(purse.facts.currency.to_string())
+                .push_bind(kind)
+                .push_bind(minor)
+                .push_bind(minor)
+                .push_bind(0_i64)
+                .push_bind("payout")
+                .push_bind(id.to_string())
+                .push_bind(run.cutoff_ms)
+                .push_bind(run.instant_ms)
+                .push_bind(now_ms);
+        });
+        insert.build().execute(&mut **tx).await?;
+    }
+    let mut lock = QueryBuilder::<DB>::new(
+        "INSERT INTO payout_items (payout_id, earning_id, amount_minor) SELECT source_id, id, amount_minor FROM creator_earnings \
+         WHERE source_type = 'payout' AND kind = 'carry_out' AND source_id IN ",
+    );
+    push_ids(&mut lock, &carried);
+    lock.build().execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Amount = Σ items, checked by the database over what was really written.
+async fn check_sums(tx: &mut Tx, payouts: &[(PayoutId, &Decided)]) -> Result<(), StoreError> {
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT p.id, p.amount_minor, CAST(COALESCE(SUM(i.amount_minor), 0) AS BIGINT) FROM creator_payouts p \
+         LEFT JOIN payout_items i ON i.payout_id = p.id WHERE p.id IN ",
+    );
+    push_ids(&mut query, payouts);
+    query.push(" GROUP BY p.id, p.amount_minor HAVING p.amount_minor <> COALESCE(SUM(i.amount_minor), 0) LIMIT 1");
+    if let Some(row) = query.build().fetch_optional(&mut **tx).await? {
+        let (id, amount, items): (String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        return Err(StoreError::Broken(format!(
+            "payout {id} of {amount} would have items of {items}: entries came in while the page was planned; it is planned again"
+        )));
+    }
+    Ok(())
+}
+
+async fn insert_outcomes(
+    tx: &mut Tx,
+    run: &PlanRun<'_>,
+    decided: &[Decided],
+    payouts: &[(PayoutId, &Decided)],
+) -> Result<(), StoreError> {
+    let of: std::collections::HashMap<(&str, &str), &PayoutId> = payouts
+        .iter()
+        .map(|(id, purse)| ((purse.facts.account.as_str(), purse.facts.currency.as_str()), id))
+        .collect();
+    for chunk in decided.chunks(ROWS_PER_STATEMENT) {
+        let mut insert = QueryBuilder::<DB>::new(
+            "INSERT INTO run_outcomes (run_id, account_id, currency, creator_id, payout_id, reason, sentence, payable_minor) ",
+        );
+        insert.push_values(chunk, |mut row, purse| {
+            let payout = of.get(&(purse.facts.account.as_str(), purse.facts.currency.as_str())).map(ToString::to_string);
+            let (reason, sentence) = match &purse.decision {
+                Decision::Pay { .. } => (None, None),
+                Decision::Skip { reason, sentence } => (Some(reason.as_str()), Some(sentence.clone())),
+            };
+            row.push_bind(run.id.to_owned())
+                .push_bind(purse.facts.account.to_string())
+                .push_bind(purse.facts.currency.to_string())
+                .push_bind(purse.facts.creator.to_string())
+                .push_bind(payout)
+                .push_bind(reason)
+                .push_bind(sentence)
+                .push_bind(purse.facts.mature_minor);
+        });
+        insert.push(
+            " ON CONFLICT (run_id, account_id, currency) DO UPDATE SET payout_id = excluded.payout_id, reason = excluded.reason, \
+             sentence = excluded.sentence, payable_minor = excluded.payable_minor",
+        );
+        insert.build().execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Moves the run's place from where this page began; if it isn't there any more, somebody else planned: nothing is written.
+async fn move_place(
+    tx: &mut Tx,
+    run: &PlanRun<'_>,
+    from: &str,
+    page: &PlanPage,
+    decided: &[Decided],
+) -> Result<(), StoreError> {
+    let to = page.next_after.clone().or_else(|| {
+        decided.last().map(|last| format!("{} {}", last.facts.account, last.facts.currency))
+    });
+    let done = sqlx::query::<DB>(
+        "UPDATE payout_runs SET plan_after = $1 WHERE id = $2 AND plan_after = $3 AND state = 'planning'",
+    )
+    .bind(to.unwrap_or_else(|| from.to_owned()))
+    .bind(run.id)
+    .bind(from)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Refused(format!("run {}: planning was paused or moved on; this page was not written", run.id)))
+    }
+}
+
+fn notes(run: &PlanRun<'_>, decided: &[Decided], payouts: &[(PayoutId, &Decided)]) -> Vec<Note> {
+    let mut notes: Vec<Note> = payouts
+        .iter()
+        .map(|(id, purse)| Note {
+            actor: "engine".to_owned(),
+            action: "payout.plan".to_owned(),
+            run_id: Some(run.id.to_owned()),
+            payout_id: Some(id.to_string()),
+            to_state: Some("planned".to_owned()),
+            detail: match &purse.decision {
+                Decision::Pay { amount, carry, destination } => serde_json::json!({
+                    "amount_minor": amount.minor, "carry_minor": carry.minor, "currency": amount.currency.as_str(),
+                    "destination": destination.as_str(), "number": purse.number,
+                }),
+                Decision::Skip { .. } => serde_json::Value::Null,
+            },
+            ..Note::default()
+        })
+        .collect();
+    if !decided.is_empty() {
+        notes.push(Note {
+            actor: "engine".to_owned(),
+            action: "run.plan_page".to_owned(),
+            run_id: Some(run.id.to_owned()),
+            detail: serde_json::json!({"purses": decided.len(), "payouts": payouts.len()}),
+            ..Note::default()
+        });
+    }
+    notes
+}

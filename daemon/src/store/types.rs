@@ -1,0 +1,382 @@
+//! What goes in and out of the store.
+use payout_shared::{
+    answer::PayoutObject,
+    attempt::AttemptState,
+    currency::Currency,
+    id::{AccountId, CreatorId, DestinationId, ObjectId, PayoutId, RunId},
+    money::Money,
+    payout::{PayoutEvent, PayoutState, Verdict},
+    plan::SkipReason,
+    run::{RunKind, RunLabel, RunState},
+};
+use rand::{RngCore, SeedableRng, rngs::StdRng};
+use std::sync::{Arc, Mutex};
+
+/// The source of new ids: seeded in tests, from the operating system otherwise.
+#[derive(Clone, Debug)]
+pub struct Ids(Arc<Mutex<StdRng>>);
+
+impl Ids {
+    /// Seeded by the operating system.
+    #[must_use]
+    pub fn from_os() -> Self {
+        Self(Arc::new(Mutex::new(StdRng::from_os_rng())))
+    }
+
+    /// The same ids for the same seed and times.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
+    }
+
+    fn random(&self) -> u128 {
+        let mut rng = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64())
+    }
+
+    /// A new run's id.
+    #[must_use]
+    pub fn run(&self, now_ms: i64) -> RunId {
+        RunId::from_parts(u64::try_from(now_ms).unwrap_or(0), self.random())
+    }
+
+    /// A new payout's id.
+    #[must_use]
+    pub fn payout(&self, now_ms: i64) -> PayoutId {
+        PayoutId::from_parts(u64::try_from(now_ms).unwrap_or(0), self.random())
+    }
+}
+
+/// Who does something: the `actor` of its journal row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The engine.
+    Engine,
+    /// The schedule door.
+    Schedule,
+    /// A webhook.
+    Webhook,
+    /// A person, by the peer credentials of the socket.
+    Person {
+        /// The user's name, or `?`.
+        name: String,
+        /// The user's number.
+        uid: u32,
+    },
+}
+
+impl std::fmt::Display for By {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Engine => f.write_str("engine"),
+            Self::Schedule => f.write_str("schedule"),
+            Self::Webhook => f.write_str("webhook"),
+            Self::Person { name, uid } => write!(f, "user:{name}({uid})"),
+        }
+    }
+}
+
+/// The fencing token that an engine's write carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence(pub i64);
+
+/// A journal row to be written, before it has its number and hash.
+#[derive(Clone, Debug, Default)]
+pub struct Note {
+    /// Who.
+    pub actor: String,
+    /// The verb: `payout.move`, `run.pause`, …
+    pub action: String,
+    /// The run it concerns.
+    pub run_id: Option<String>,
+    /// The payout it concerns.
+    pub payout_id: Option<String>,
+    /// State before.
+    pub from_state: Option<String>,
+    /// State after.
+    pub to_state: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Anything more, as a JSON object; no secrets.
+    pub detail: serde_json::Value,
+}
+
+/// A run, as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// `2026-12-01#1`
+    pub label: RunLabel,
+    /// Scheduled or manual.
+    pub kind: RunKind,
+    /// Where it stands.
+    pub state: RunState,
+    /// Earnings before this moment count.
+    pub cutoff_ms: i64,
+    /// Nothing leaves before this moment by Stripe's Date.
+    pub instant_ms: i64,
+    /// Only the creators named for it.
+    pub named_only: bool,
+    /// Every purse has its outcome.
+    pub plan_finished: bool,
+    /// Where planning goes on ("account currency").
+    pub plan_after: String,
+    /// Who asked.
+    pub requested_by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Why it is paused.
+    pub pause_reason: Option<String>,
+    /// Who paused it.
+    pub paused_by: Option<String>,
+    /// When it was asked for.
+    pub created_at_ms: i64,
+    /// When the first payout could leave.
+    pub started_at_ms: Option<i64>,
+    /// When the last one had its answer.
+    pub finished_at_ms: Option<i64>,
+}
+
+/// A run to be inserted.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The cycle's date, or the date it was asked for.
+    pub cycle_date: jiff::civil::Date,
+    /// Scheduled: number 1, at most one for ever. Manual: the next number of the date, from 2.
+    pub kind: RunKind,
+    /// `Planning`, or `Missed`.
+    pub state: RunState,
+    /// See [`RunRow`].
+    pub cutoff_ms: i64,
+    /// See [`RunRow`].
+    pub instant_ms: i64,
+    /// Only these; empty = all.
+    pub creators: Vec<CreatorId>,
+    /// Who.
+    pub by: By,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A change of one payout: an event with what came with it. Changes come in batches; one change is a batch of one.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which.
+    pub payout_id: PayoutId,
+    /// What happened to the payout; `None` = only something of an attempt is known now.
+    pub event: Option<PayoutEvent>,
+    /// Why, for people and lists of causes; `None` clears nothing.
+    pub cause: Option<String>,
+    /// One sentence for people.
+    pub failure_reason: Option<String>,
+    /// What is then known of one of its attempts: written whatever the verdict is.
+    pub attempt: Option<AttemptChange>,
+    /// Not sent, resent or listed before this time.
+    pub not_before_ms: Option<i64>,
+    /// Hold its creator: the hold's cause and a sentence.
+    pub hold: Option<(String, String)>,
+    /// A second or unexpected live object: recorded beside the payout, its creator held, somebody paged. The sentence says why.
+    pub late: Option<String>,
+    /// For a void: what its purse's outcome becomes.
+    pub skip: Option<(SkipReason, String)>,
+    /// Who.
+    pub by: By,
+    /// For the journal.
+    pub detail: serde_json::Value,
+}
+
+/// What is then known of an attempt.
+#[derive(Clone, Debug, Default)]
+pub struct AttemptChange {
+    /// Which.
+    pub key: String,
+    /// Its state; `None` leaves it.
+    pub state: Option<AttemptState>,
+    /// The answer of its send is known, or given up on: nothing of it is on the wire any more.
+    pub answered: bool,
+    /// The last send is ambiguous: counts up.
+    pub ambiguous: bool,
+    /// Never resend by itself from now on.
+    pub no_resend: bool,
+    /// A listing didn't show it: counts up.
+    pub absent: bool,
+    /// Its object.
+    pub object: Option<PayoutObject>,
+    /// The answer's status, error and request id.
+    pub http_status: Option<u16>,
+    /// Stripe's `type`.
+    pub error_type: Option<String>,
+    /// Stripe's `code`.
+    pub error_code: Option<String>,
+    /// Stripe's words.
+    pub error_message: Option<String>,
+    /// `Request-Id`.
+    pub request_id: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Which payout.
+    pub payout_id: PayoutId,
+    /// Its run.
+    pub run_id: RunId,
+    /// What the transition function said; `None` without an event.
+    pub verdict: Option<Verdict>,
+    /// The state before.
+    pub from: PayoutState,
+}
+
+/// A committed intent: one send may leave.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The payout.
+    pub payout_id: PayoutId,
+    /// Its run.
+    pub run_id: RunId,
+    /// The attempt's key.
+    pub key: String,
+    /// The exact bytes.
+    pub body: String,
+    /// The account.
+    pub account: AccountId,
+    /// What the body says.
+    pub amount: Money,
+    /// What the body says.
+    pub destination: DestinationId,
+    /// An earlier send of this attempt is ambiguous.
+    pub ambiguous_before: bool,
+}
+
+/// An unknown payout whose time has come: list first.
+#[derive(Clone, Debug)]
+pub struct Unresolved {
+    /// The payout.
+    pub payout_id: PayoutId,
+    /// Its run.
+    pub run_id: RunId,
+    /// The newest create attempt's key.
+    pub key: String,
+    /// The attempt's account.
+    pub account: AccountId,
+    /// What the body says.
+    pub amount: Money,
+    /// What the body says.
+    pub destination: DestinationId,
+    /// Stripe's time of the first send, Unix milliseconds.
+    pub first_sent_stripe_ms: i64,
+    /// Stripe's time of the last send.
+    pub last_sent_stripe_ms: i64,
+    /// Never resent by itself.
+    pub no_resend: bool,
+    /// Listings that didn't show it so far.
+    pub absent_listings: i64,
+    /// Sends so far.
+    pub sends: i64,
+}
+
+/// What we know of one payout attempt by its key or object.
+#[derive(Clone, Debug)]
+pub struct KnownAttempt {
+    /// Its payout.
+    pub payout_id: PayoutId,
+    /// Its key.
+    pub key: String,
+    /// It is the newest create attempt of its payout.
+    pub newest: bool,
+    /// What is known of it.
+    pub state: AttemptState,
+    /// The object recorded for it.
+    pub object: Option<ObjectId>,
+    /// What the body says.
+    pub amount: Money,
+    /// The account.
+    pub account: AccountId,
+    /// What the body says.
+    pub destination: DestinationId,
+}
+
+/// The guard's gate, as the engine sees it when it commits intents.
+#[derive(Clone, Copy, Debug)]
+pub struct Gate {
+    /// The engine's token.
+    pub fence: Fence,
+    /// Our wall clock.
+    pub now_ms: i64,
+    /// Stripe's time now: stored with each send.
+    pub stripe_now_ms: i64,
+    /// The last moment at which the sends may leave, boot clock of this machine.
+    pub send_before_ms: i64,
+}
+
+/// One purse of a plan or a dry run.
+#[derive(Clone, Debug)]
+pub struct PlannedPurse {
+    /// Whose.
+    pub creator: CreatorId,
+    /// The account.
+    pub account: AccountId,
+    /// The currency.
+    pub currency: Currency,
+    /// What it gets.
+    pub decision: payout_shared::plan::Decision,
+}
+
+/// One page of a plan.
+#[derive(Clone, Debug)]
+pub struct PlanPage {
+    /// Its purses, in order.
+    pub purses: Vec<PlannedPurse>,
+    /// Where the next page begins; `None` = this was the last.
+    pub next_after: Option<String>,
+}
+
+/// The body of a create, as a pure function of key, amount, currency and destination.
+pub type Encode = fn(&str, i64, Currency, &DestinationId) -> String;
+
+/// What a plan is made under: the policy, and what the sums need.
+#[derive(Clone, Debug)]
+pub struct PlanContext {
+    /// The core's rules.
+    pub rules: payout_shared::plan::PlanRules,
+    /// The currency that creators' own minimums are in.
+    pub default_currency: Currency,
+    /// An entry counts this long after it was earned, milliseconds.
+    pub hold_ms: i64,
+}
+
+/// Which payouts of a run an intent is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// Planned ones whose time has come, at most so many.
+    Due(i64),
+    /// These unknown ones again, with the same key and bytes.
+    Resend(&'a [PayoutId]),
+}
+
+/// What became of asking for intents.
+#[derive(Clone, Debug, Default)]
+pub struct Intended {
+    /// One send each may leave now.
+    pub intents: Vec<Intent>,
+    /// Payouts whose purse clause failed: voided (planned ones) or left alone (unknown ones), with the reason.
+    pub barred: Vec<(PayoutId, SkipReason)>,
+    /// Purses to be planned again in this run: "account currency" with what was voided.
+    pub replan: Vec<(AccountId, Currency)>,
+}
+
+/// What a run has left to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkLeft {
+    /// Planned payouts.
+    pub planned: i64,
+    /// Submitting and unknown ones.
+    pub unanswered: i64,
+    /// Failed and returned ones.
+    pub failed: i64,
+    /// When the next planned or unknown one is due; `None` = there is none.
+    pub next_due_ms: Option<i64>,
+    /// Requests on the wire.
+    pub in_flight: i64,
+}

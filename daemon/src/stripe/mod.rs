@@ -1,0 +1,139 @@
+//! The Stripe boundary, in our own types. async-stripe's builders and types stay behind this door.
+//!
+//! Who comes in: the engine (sends, reads) and the webhook door (signature, objects in events). Whom it may call: the core, the clock.
+//! Invariant: this room never repeats a request by itself, and never changes a byte of a stored body.
+mod bucket;
+mod connect;
+pub mod date;
+pub mod event;
+mod gate;
+pub mod limits;
+mod live;
+pub mod signature;
+pub mod wire;
+
+pub use date::StripeClock;
+pub use limits::Limits;
+pub use live::{LiveStripe, OpenError, Settings, check_base, is_loopback};
+
+use crate::clock::BootMs;
+use futures::future::BoxFuture;
+use payout_shared::{
+    answer::{PayoutObject, Sent},
+    currency::Currency,
+    id::{AccountId, DestinationId, Mode},
+};
+
+/// One money request, as committed.
+#[derive(Clone, Debug)]
+pub struct MoneyRequest {
+    /// `Stripe-Account`.
+    pub account: AccountId,
+    /// `Idempotency-Key`.
+    pub key: String,
+    /// `/v1/payouts` for a create.
+    pub path: String,
+    /// The stored body, byte for byte.
+    pub body: String,
+    /// Checked after the connection is open, immediately before the first byte is written: later, it never leaves.
+    pub send_before: BootMs,
+}
+
+/// What Stripe says of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountObject {
+    /// `acct_…`
+    pub id: AccountId,
+    /// Two letters.
+    pub country: Option<String>,
+    /// Stripe pays out for it.
+    pub payouts_enabled: bool,
+    /// Stripe takes charges for it.
+    pub charges_enabled: bool,
+    /// Its holder has handed everything in.
+    pub details_submitted: bool,
+    /// `requirements.disabled_reason`.
+    pub disabled_reason: Option<String>,
+    /// `settings.payouts.schedule.interval`.
+    pub schedule_interval: Option<String>,
+    /// External accounts; at most one per currency is the default.
+    pub banks: Vec<BankObject>,
+}
+
+/// An external account of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankObject {
+    /// `ba_…` or `card_…`
+    pub id: DestinationId,
+    /// What it takes.
+    pub currency: Currency,
+    /// `new`, `validated`, `verified`, `verification_failed`, `errored`, …
+    pub status: String,
+    /// Stripe would use it for this currency.
+    pub default_for_currency: bool,
+}
+
+/// Which payouts of an account to list: newest first.
+#[derive(Clone, Debug)]
+pub struct ListRequest {
+    /// `Stripe-Account`.
+    pub account: AccountId,
+    /// Created at or after, seconds by Stripe's clock.
+    pub created_from_s: i64,
+    /// The last object of the page before.
+    pub starting_after: Option<String>,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug)]
+pub struct ListPage {
+    /// At most 100.
+    pub payouts: Vec<PayoutObject>,
+    /// There are more.
+    pub has_more: bool,
+    /// Stripe's time of the answer, Unix milliseconds, where it gave one.
+    pub date_ms: Option<i64>,
+}
+
+/// Why a read gave nothing. Reads may be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The key is refused: 401, or a 403 that names no account.
+    #[error("Stripe refused the key: {0}")]
+    Refused(String),
+    /// The account isn't ours, or is gone.
+    #[error("Stripe does not let us read this account: {0}")]
+    NoAccess(String),
+    /// A limit; try later.
+    #[error("Stripe limited the read: {0}")]
+    Limited(String),
+    /// No answer, or none that could be read; try later.
+    #[error("Stripe did not answer: {0}")]
+    Unreachable(String),
+    /// An answer that isn't what was asked for.
+    #[error("Stripe's answer could not be read: {0}")]
+    Unreadable(String),
+}
+
+/// What the engine asks of Stripe. Two real implementations: the live client over HTTP, and the twin in the same process.
+pub trait Stripe: Send + Sync + 'static {
+    /// Sends one money request, once. Never an error: every outcome is a [`Sent`].
+    fn send(&self, request: MoneyRequest) -> BoxFuture<'static, Sent>;
+    /// Reads one account.
+    fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>>;
+    /// One page of an account's payouts.
+    fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>>;
+    /// The platform's own account id: proves the key.
+    fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>>;
+    /// Stripe's time now (Unix milliseconds): the last `Date` seen plus what has passed since, and how long ago it was seen (milliseconds).
+    fn time(&self) -> Option<(i64, i64)>;
+    /// The mode of the key.
+    fn mode(&self) -> Mode;
+}
+
+/// The exact body of a create: a function of key, amount, currency and destination, encoded by async-stripe's builder.
+/// The same four always give the same bytes, whichever build of the program asks: a test holds them to a literal.
+#[must_use]
+pub fn create_body(key: &str, amount_minor: i64, currency: Currency, destination: &DestinationId) -> String {
+    wire::create_body(key, amount_minor, currency, destination)
+}

@@ -1,0 +1,91 @@
+//! What goes over the wire, both ways: requests by async-stripe's builders, answers into our own types.
+//!
+//! Who comes in: the live client, the event parser. Whom it may call: the core.
+//! Invariant: an answer is read by async-stripe's types first and leanly when they refuse it; a status or an id that Stripe
+//! gave is never lost on the way.
+pub mod answer;
+mod encode;
+pub(crate) mod lean;
+mod typed;
+
+pub use encode::{CREATE_PATH, Get, cancel_body, cancel_path, create_body, reverse_body, reverse_path};
+pub(crate) use encode::{get_account, get_balance, get_payout, get_platform, list_payouts};
+
+use super::AccountObject;
+use payout_shared::{
+    answer::PayoutObject,
+    currency::Currency,
+    id::{AccountId, Mode},
+};
+use serde_json::Value;
+
+/// `Stripe-Version`: what the builders and types of this build were generated from. Webhook endpoints are pinned to the same.
+pub const API_VERSION: &str = "2026-09-30.endive";
+
+/// What lies on an account's balance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalanceObject {
+    /// Live or test.
+    pub mode: Mode,
+    /// What can be paid out now: minor units per currency, over all sources; may be negative.
+    pub available: Vec<(Currency, i64)>,
+    /// What isn't there yet, likewise.
+    pub pending: Vec<(Currency, i64)>,
+}
+
+/// Reads a payout object seen on `account`.
+///
+/// # Errors
+/// What is wrong with it, with its id and status where it has them: a payout that can't be read exists all the same.
+pub fn payout(bytes: &[u8], account: &AccountId) -> Result<PayoutObject, String> {
+    match typed::payout(bytes, account) {
+        Some(object) => Ok(object),
+        None => lean::payout(&value(bytes)?, account),
+    }
+}
+
+/// Reads an account object.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn account(bytes: &[u8]) -> Result<AccountObject, String> {
+    match typed::account(bytes) {
+        Some(object) => Ok(object),
+        None => lean::account(&value(bytes)?),
+    }
+}
+
+/// Reads a page of payouts seen on `account`, and whether there are more.
+///
+/// # Errors
+/// What is wrong with it. One payout that can't be read fails the page: what isn't in a listing counts as absent, so a page
+/// with a gap would be a lie.
+pub fn payouts(bytes: &[u8], account: &AccountId) -> Result<(Vec<PayoutObject>, bool), String> {
+    match typed::payouts(bytes, account) {
+        Some(page) => Ok(page),
+        None => lean::payouts(&value(bytes)?, account),
+    }
+}
+
+/// Reads a balance.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn balance(bytes: &[u8]) -> Result<BalanceObject, String> {
+    match typed::balance(bytes) {
+        Some(balance) => Ok(balance),
+        None => lean::balance(&value(bytes)?),
+    }
+}
+
+fn value(bytes: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}; it begins {:?}", beginning(bytes)))
+}
+
+/// The first characters of a body, for people.
+pub(crate) fn beginning(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(240)]).chars().take(120).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+use super::*;
+use crate::stripe::{ListRequest, create_body};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use payout_shared::{
+    answer::{AnswerMeta, Sent},
+    id::{DestinationId, ObjectId},
+    payout::ObjectStatus,
+};
+use serde_json::json;
+
+fn acct() -> AccountId {
+    AccountId::new("acct_1")
+}
+
+/// A payout as Stripe answers it, with every field that its types require.
+fn whole_payout() -> Value {
+    json!({
+        "id": "po_1", "object": "payout", "amount": 1100, "application_fee": null, "application_fee_amount": null,
+        "arrival_date": 1_796_256_000, "automatic": false, "balance_transaction": "txn_1", "created": 1_796_104_801,
+        "currency": "eur", "description": null, "destination": "ba_1", "failure_balance_transaction": "txn_2",
+        "failure_code": "account_closed", "failure_message": "The bank account has been closed", "livemode": false,
+        "metadata": {"payoutd_key": "k1"}, "method": "standard", "original_payout": "po_0", "payout_method": null,
+        "reconciliation_status": "not_applicable", "reversed_by": null, "source_type": "card",
+        "statement_descriptor": null, "status": "failed", "trace_id": null, "type": "bank_account"
+    })
+}
+
+fn whole_account() -> Value {
+    json!({
+        "id": "acct_1", "object": "account", "country": "DE", "payouts_enabled": true, "charges_enabled": true,
+        "details_submitted": true, "type": "express", "default_currency": "eur", "created": 1_700_000_000,
+        "requirements": {"disabled_reason": "requirements.past_due", "currently_due": [], "past_due": [],
+            "eventually_due": [], "pending_verification": [], "alternatives": [], "errors": [], "current_deadline": null},
+        "settings": {
+            "branding": {"icon": null, "logo": null, "primary_color": null, "secondary_color": null},
+            "card_payments": {"decline_on": {"avs_failure": false, "cvc_failure": false},
+                "statement_descriptor_prefix": null, "statement_descriptor_prefix_kana": null,
+                "statement_descriptor_prefix_kanji": null},
+            "dashboard": {"display_name": "A", "timezone": "UTC"},
+            "payments": {"statement_descriptor": null, "statement_descriptor_kana": null,
+                "statement_descriptor_kanji": null},
+            "payouts": {"debit_negative_balances": true, "statement_descriptor": null,
+                "schedule": {"delay_days": 2, "interval": "manual"}}
+        },
+        "external_accounts": {"object": "list", "has_more": false, "url": "/v1/accounts/acct_1/external_accounts",
+            "data": [{"id": "ba_1", "object": "bank_account", "account_holder_name": null, "account_holder_type": null,
+                "account_type": null, "bank_name": "B", "country": "DE", "currency": "eur", "default_for_currency": true,
+                "fingerprint": "f", "last4": "6789", "routing_number": null, "status": "new"}]}
+    })
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}
+
+#[test]
+fn the_body_of_a_create_is_these_bytes_for_ever() {
+    let key = "payoutd:test:acct_1:eur:2026-12-01#1:create:1:1";
+    let body = create_body(key, 1100, Currency::parse("EUR").unwrap(), &DestinationId::new("ba_1"));
+    let expected = "amount=1100&currency=eur&destination=ba_1\
+        &metadata[payoutd_key]=payoutd:test:acct_1:eur:2026-12-01%231:create:1:1&method=standard";
+    assert_eq!(body, expected);
+    let read: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    assert!(read.contains(&("metadata[payoutd_key]".into(), key.into())));
+}
+
+#[test]
+fn no_character_of_an_id_breaks_out_of_its_field() {
+    let odd = "a&amount=9 +%=#[é]";
+    let body = create_body(odd, 1, Currency::parse("usd").unwrap(), &DestinationId::new(odd));
+    let read: Vec<(String, String)> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let expected = [
+        ("amount", "1"),
+        ("currency", "usd"),
+        ("destination", odd),
+        ("metadata[payoutd_key]", odd),
+        ("method", "standard"),
+    ];
+    assert_eq!(read, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[test]
+fn a_currency_that_the_library_does_not_know_leaves_as_it_is() {
+    let body = create_body("k", 1, Currency::parse("zzz").unwrap(), &DestinationId::new("b"));
+    assert_eq!(body, "amount=1&currency=zzz&destination=b&metadata[payoutd_key]=k&method=standard");
+}
+
+#[test]
+fn requests_go_where_stripe_documents_them() {
+    assert_eq!(CREATE_PATH, "/v1/payouts");
+    assert_eq!(cancel_path(&ObjectId::new("po_1")), "/v1/payouts/po_1/cancel");
+    assert_eq!(reverse_path(&ObjectId::new("po_1")), "/v1/payouts/po_1/reverse");
+    assert_eq!(reverse_body("k:1"), "metadata[payoutd_key]=k:1");
+    assert_eq!(get_platform(), Get { path: "/v1/account".into(), account: None });
+    assert_eq!(get_account(&acct()), Get { path: "/v1/accounts/acct_1".into(), account: None });
+    assert_eq!(get_balance(&acct()), Get { path: "/v1/balance".into(), account: Some(acct()) });
+    let list = ListRequest { account: acct(), created_from_s: 1_796_000_000, starting_after: Some("po_7".into()) };
+    let path = "/v1/payouts?created[gte]=1796000000&limit=100&starting_after=po_7".to_owned();
+    assert_eq!(list_payouts(&list), Get { path, account: Some(acct()) });
+}
+
+#[test]
+fn our_version_is_the_one_that_the_types_were_made_from() {
+    assert_eq!(API_VERSION, stripe_client_core::VERSION.as_str());
+}
+
+#[test]
+fn both_readers_see_the_same_payout() {
+    let value = whole_payout();
+    let typed = typed::payout(&bytes(&value), &acct()).expect("complete");
+    assert_eq!(Ok(&typed), lean::payout(&value, &acct()).as_ref());
+    assert_eq!((typed.amount_minor, typed.status), (1100, Some(ObjectStatus::Failed)));
+    assert_eq!(typed.key.as_deref(), Some("k1"));
+    assert_eq!(typed.failure_balance_transaction.as_deref(), Some("txn_2"));
+    assert_eq!((typed.arrival_date_s, typed.original_payout), (Some(1_796_256_000), Some(ObjectId::new("po_0"))));
+}
+
+#[test]
+fn both_readers_see_the_same_account() {
+    let value = whole_account();
+    let typed = typed::account(&bytes(&value)).expect("complete");
+    assert_eq!(Ok(&typed), lean::account(&value).as_ref());
+    assert_eq!(typed.schedule_interval.as_deref(), Some("manual"));
+    assert_eq!(typed.disabled_reason.as_deref(), Some("requirements.past_due"));
+    assert_eq!((typed.banks.len(), typed.banks[0].default_for_currency), (1, true));
+}
+
+#[test]
+fn both_readers_see_the_same_page_and_balance() {
+    let page = json!({"object": "list", "url": "/v1/payouts", "has_more": true, "data": [whole_payout()]});
+    let typed = typed::payouts(&bytes(&page), &acct()).expect("complete");
+    assert_eq!(Ok(&typed), lean::payouts(&page, &acct()).as_ref());
+    assert!(typed.1);
+    let amounts = |amount| json!([{"amount": amount, "currency": "usd", "source_types": {"card": amount}}]);
+    let value = json!({"object": "balance", "livemode": true, "available": amounts(-5), "pending": amounts(7)});
+    let usd = Currency::parse("usd").unwrap();
+    let expected = BalanceObject { mode: Mode::Live, available: vec![(usd, -5)], pending: vec![(usd, 7)] };
+    assert_eq!(typed::balance(&bytes(&value)).expect("complete"), expected);
+    assert_eq!(lean::balance(&value), Ok(expected));
+}
+
+#[test]
+fn a_field_that_the_types_require_and_we_do_not_may_be_missing_or_null() {
+    let whole = payout(&bytes(&whole_payout()), &acct()).unwrap();
+    for field in ["reconciliation_status", "method", "source_type", "type"] {
+        let mut value = whole_payout();
+        value[field] = Value::Null;
+        assert!(typed::payout(&bytes(&value), &acct()).is_none(), "{field}");
+        assert_eq!(payout(&bytes(&value), &acct()).as_ref(), Ok(&whole), "{field}");
+    }
+    let mut value = whole_payout();
+    value["metadata"]["count"] = json!(7);
+    value["destination"] = json!({"id": "ba_1", "object": "hologram"});
+    assert_eq!(payout(&bytes(&value), &acct()), Ok(whole));
+}
+
+#[test]
+fn whatever_is_missing_the_id_and_status_are_told() {
+    for field in ["amount", "currency", "livemode", "created", "automatic"] {
+        let mut value = whole_payout();
+        value[field] = Value::Null;
+        let why = payout(&bytes(&value), &acct()).unwrap_err();
+        assert!(why.contains("po_1") && why.contains("failed") && why.contains(field), "{why}");
+    }
+    let mut value = whole_payout();
+    value["status"] = json!("quantum");
+    assert_eq!(payout(&bytes(&value), &acct()).unwrap().status, None);
+}
+
+#[test]
+fn one_unreadable_payout_fails_the_page() {
+    let mut broken = whole_payout();
+    broken["amount"] = Value::Null;
+    let page = json!({"has_more": false, "data": [whole_payout(), broken]});
+    assert!(payouts(&bytes(&page), &acct()).unwrap_err().contains("po_1"));
+    assert!(payouts(br#"{"data":[]}"#, &acct()).is_err());
+    assert_eq!(payouts(br#"{"data":[],"has_more":false}"#, &acct()), Ok((Vec::new(), false)));
+}
+
+#[test]
+fn a_deleted_account_is_not_an_account() {
+    let value = json!({"id": "acct_1", "object": "account", "deleted": true});
+    assert!(lean::account(&value).unwrap_err().contains("deleted"));
+}
+
+fn headers(list: &[(&'static str, &'static str)]) -> HeaderMap {
+    list.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+}
+
+#[test]
+fn headers_give_all_that_matters() {
+    let meta = answer::meta(
+        &headers(&[
+            ("request-id", "req_1"),
+            ("stripe-should-retry", "false"),
+            ("stripe-rate-limited-reason", "endpoint-rate"),
+            ("idempotent-replayed", "true"),
+            ("retry-after", "7"),
+            ("date", "Tue, 01 Dec 2026 06:00:01 GMT"),
+        ]),
+        0,
+    );
+    let expected = AnswerMeta {
+        request_id: Some("req_1".into()),
+        should_retry: Some(false),
+        limited_reason: Some("endpoint-rate".into()),
+        replayed: true,
+        retry_after_ms: Some(7_000),
+        date_ms: Some(1_796_104_801_000),
+    };
+    assert_eq!(meta, expected);
+    assert_eq!(
+        answer::meta(&headers(&[("date", "yesterday"), ("stripe-should-retry", "?")]), 0),
+        AnswerMeta::default()
+    );
+}
+
+#[test]
+fn retry_after_may_be_a_fraction_or_a_date() {
+    let after = |text, now_ms| answer::meta(&headers(&[("retry-after", text)]), now_ms).retry_after_ms;
+    assert_eq!(after("1.5", 0), Some(2_000));
+    assert_eq!(after("Tue, 01 Dec 2026 06:00:01 GMT", 1_796_104_796_000), Some(5_000));
+    assert_eq!(after("Tue, 01 Dec 2026 06:00:01 GMT", 1_796_104_999_000), Some(0));
+    assert_eq!(after("-1", 0), None);
+}
+
+fn sent(status: u16, body: &str) -> Sent {
+    answer::sent(StatusCode::from_u16(status).unwrap(), AnswerMeta::default(), body.as_bytes(), &acct())
+}
+
+#[test]
+fn an_answer_is_an_object_an_error_or_unreadable_and_keeps_its_status() {
+    assert!(matches!(sent(200, &whole_payout().to_string()), Sent::Object { .. }));
+    let error = r#"{"error":{"type":"invalid_request_error","code":"balance_insufficient","message":"m","param":"p"}}"#;
+    let Sent::Error { status: 400, error, .. } = sent(400, error) else { panic!() };
+    assert_eq!((error.kind.as_str(), error.code.as_deref()), ("invalid_request_error", Some("balance_insufficient")));
+    for (status, body) in [
+        (502, "<html>Bad Gateway</html>"),
+        (401, r#"{"error":"invalid_grant"}"#),
+        (200, r#"{"object":"payout","status":"paid"}"#),
+        (200, r#"{"error":{"type":"api_error"}}"#),
+        (302, r#"{"error":{"type":"api_error"}}"#),
+        (200, ""),
+    ] {
+        let Sent::Unreadable { status: kept, .. } = sent(status, body) else { panic!("{status} {body}") };
+        assert_eq!(kept, status);
+    }
+    assert!(matches!(sent(402, r#"{"error":{}}"#), Sent::Error { status: 402, .. }), "an error without a type is one");
+}

@@ -1,0 +1,24 @@
+//! The pure core of payoutd: the words both sides speak and every decision about money.
+//!
+//! Who comes in: the daemon, the protocol crate, the console and tests. Whom it may call: nobody. It knows no clock,
+//! no randomness, no files, no network and no database; its Cargo.toml is the proof. What it is not told, it doesn't know.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    clippy::wildcard_enum_match_arm
+)]
+
+pub mod answer;
+pub mod attempt;
+pub mod books;
+pub mod calendar;
+pub mod consequence;
+pub mod currency;
+pub mod earning;
+pub mod id;
+pub mod journal;
+pub mod money;
+pub mod payout;
+pub mod plan;
+pub mod run;

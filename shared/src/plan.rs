@@ -1,0 +1,309 @@
+//! What one purse gets: a payout, or a skip with a machine reason and one human sentence. Per purse, exactly one.
+use crate::{
+    currency::Currency,
+    id::{AccountId, CreatorId, DestinationId},
+    money::{Money, MoneyError},
+};
+use serde::{Deserialize, Serialize};
+
+/// Everything about one purse that the decision needs, as the database summed it up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PurseFacts {
+    /// Whose it is.
+    pub creator: CreatorId,
+    /// The account that holds it.
+    pub account: AccountId,
+    /// Its currency.
+    pub currency: Currency,
+    /// Σ of entries that count for this run (money's M).
+    pub mature_minor: i64,
+    /// Σ of entries that would count but aren't mature yet: for the sentence only.
+    pub immature_minor: i64,
+    /// What Stripe last said of the account; `None` = never read.
+    pub account_facts: Option<AccountFacts>,
+    /// The reason of an active hold on the creator.
+    pub hold: Option<String>,
+    /// The purse's active payout, of this or another run.
+    pub active_payout: Option<String>,
+    /// `users.payout_enabled`.
+    pub user_enabled: bool,
+    /// `users.payout_beta_enabled`, or no beta is open.
+    pub beta_open: bool,
+    /// `creator_payout_settings.payout_enabled`.
+    pub settings_enabled: bool,
+    /// The creator's own minimum, minor units of this currency; 0 = none (it is set in the default currency only).
+    pub creator_minimum_minor: i64,
+}
+
+/// What Stripe last said of an account, for one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountFacts {
+    /// Stripe pays out for it at all.
+    pub payouts_enabled: bool,
+    /// Why not, in Stripe's words.
+    pub disabled_reason: Option<String>,
+    /// Its schedule is `manual`.
+    pub schedule_manual: bool,
+    /// The bank account for this currency.
+    pub bank: Option<BankFacts>,
+}
+
+/// A bank account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BankFacts {
+    /// Its id at Stripe.
+    pub destination: DestinationId,
+    /// Its status isn't one of Stripe's failure words.
+    pub usable: bool,
+    /// Stripe's word for its status.
+    pub status: String,
+    /// It was changed at this time, Unix milliseconds, after we had known another one; `None` = the first one known.
+    pub changed_at_ms: Option<i64>,
+}
+
+/// The policy that a plan is made under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanRules {
+    /// The smallest payout per currency, minor units; a currency without one has 1.
+    pub minimums: Vec<Money>,
+    /// The largest payout per currency, minor units; a currency without one has no cap.
+    pub caps: Vec<Money>,
+    /// A bank account changed less than this ago isn't paid to.
+    pub bank_changed_ms: i64,
+    /// The moment the plan is judged at, Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// Why a purse gets nothing in this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Payouts of the creator are switched off on the platform (`users.payout_enabled`).
+    CreatorDisabled,
+    /// Payouts are switched off in the creator's settings.
+    SettingsDisabled,
+    /// A beta is open and the creator isn't in it.
+    NotInBeta,
+    /// A person or a rule holds the creator.
+    Held,
+    /// The purse has a payout on its way already.
+    ActivePayout,
+    /// L < 0.
+    Debt,
+    /// Nothing is mature.
+    NothingPayable,
+    /// Under the largest of the minimums that apply.
+    BelowMinimum,
+    /// Over the cap per payout.
+    OverCap,
+    /// The account was never read.
+    AccountUnread,
+    /// Stripe doesn't pay out for the account.
+    PayoutsDisabled,
+    /// Stripe pays this account by a schedule of its own.
+    ScheduleNotManual,
+    /// No bank account in this currency.
+    NoBankAccount,
+    /// The bank account is errored, or failed verification.
+    BankUnusable,
+    /// The bank account was changed a short time ago.
+    BankChanged,
+}
+
+impl SkipReason {
+    /// Every reason, in the order in which they are looked for: the first that applies is the one that is said.
+    pub const ALL: [Self; 15] = [
+        Self::CreatorDisabled,
+        Self::SettingsDisabled,
+        Self::NotInBeta,
+        Self::Held,
+        Self::ActivePayout,
+        Self::Debt,
+        Self::NothingPayable,
+        Self::BelowMinimum,
+        Self::OverCap,
+        Self::AccountUnread,
+        Self::PayoutsDisabled,
+        Self::ScheduleNotManual,
+        Self::NoBankAccount,
+        Self::BankUnusable,
+        Self::BankChanged,
+    ];
+
+    /// The word used in the database and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CreatorDisabled => "creator_disabled",
+            Self::SettingsDisabled => "settings_disabled",
+            Self::NotInBeta => "not_in_beta",
+            Self::Held => "held",
+            Self::ActivePayout => "active_payout",
+            Self::Debt => "debt",
+            Self::NothingPayable => "nothing_payable",
+            Self::BelowMinimum => "below_minimum",
+            Self::OverCap => "over_cap",
+            Self::AccountUnread => "account_unread",
+            Self::PayoutsDisabled => "payouts_disabled",
+            Self::ScheduleNotManual => "schedule_not_manual",
+            Self::NoBankAccount => "no_bank_account",
+            Self::BankUnusable => "bank_unusable",
+            Self::BankChanged => "bank_changed",
+        }
+    }
+
+    /// Reads what [`SkipReason::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+}
+
+/// The outcome of one purse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It gets a payout.
+    Pay {
+        /// Σ of its items: a multiple of the currency's unit, > 0.
+        amount: Money,
+        /// P mod unit, ≥ 0: a `carry_out` of −carry is an item of the payout, a `carry_in` of +carry is free.
+        carry: Money,
+        /// The bank account that the body will name.
+        destination: DestinationId,
+    },
+    /// It gets nothing.
+    Skip {
+        /// Why, for machines.
+        reason: SkipReason,
+        /// Why, for people: "needs 4.20 USD more to reach the 10.00 USD minimum".
+        sentence: String,
+    },
+}
+
+/// Decides one purse. The same function for a dry run, the real plan and a purse clause of the send's guard.
+///
+/// # Errors
+/// [`MoneyError::Overflow`] when the sums don't fit: the purse is refused, nothing is rounded.
+pub fn decide(facts: &PurseFacts, rules: &PlanRules) -> Result<Decision, MoneyError> {
+    let currency = facts.currency;
+    let skip = |reason, sentence: String| Ok(Decision::Skip { reason, sentence });
+    if let Some((reason, sentence)) = barred_creator(facts) {
+        return skip(reason, sentence);
+    }
+    if let Some(active) = &facts.active_payout {
+        return skip(SkipReason::ActivePayout, format!("payout {active} of this purse is still on its way"));
+    }
+    let payable = Money::new(facts.mature_minor, currency);
+    if payable.minor < 0 {
+        let debt = Money::zero(currency).minus(payable)?;
+        return skip(SkipReason::Debt, format!("owes {debt}: it is taken from what is earned next"));
+    }
+    if payable.minor == 0 {
+        let later = Money::new(facts.immature_minor, currency);
+        return skip(SkipReason::NothingPayable, format!("nothing is payable yet; {later} comes later"));
+    }
+    let minimum = minimum(facts, rules);
+    let carry = Money::new(payable.minor.checked_rem(currency.unit()).unwrap_or(0), currency);
+    let amount = payable.minus(carry)?;
+    if amount.minor < minimum.minor {
+        let lacking = minimum.minus(amount)?;
+        return skip(SkipReason::BelowMinimum, format!("needs {lacking} more to reach the {minimum} minimum"));
+    }
+    if let Some(cap) = of(&rules.caps, currency).filter(|cap| amount.minor > cap.minor) {
+        return skip(
+            SkipReason::OverCap,
+            format!("{amount} is over the cap of {cap} per payout: two people have to look at it"),
+        );
+    }
+    match usable_account(facts, rules) {
+        Ok(destination) => Ok(Decision::Pay { amount, carry, destination }),
+        Err((reason, sentence)) => skip(reason, sentence),
+    }
+}
+
+fn of(list: &[Money], currency: Currency) -> Option<Money> {
+    list.iter().copied().find(|money| money.currency == currency)
+}
+
+/// The largest of the minimums that apply, never under the currency's unit.
+fn minimum(facts: &PurseFacts, rules: &PlanRules) -> Money {
+    let policy = of(&rules.minimums, facts.currency).map_or(1, |money| money.minor);
+    Money::new(policy.max(facts.creator_minimum_minor).max(facts.currency.unit()), facts.currency)
+}
+
+/// Flags and holds, in the order of [`SkipReason::ALL`].
+fn barred_creator(facts: &PurseFacts) -> Option<(SkipReason, String)> {
+    if !facts.user_enabled {
+        return Some((
+            SkipReason::CreatorDisabled,
+            "payouts are switched off for this creator on the platform".to_owned(),
+        ));
+    }
+    if !facts.settings_enabled {
+        return Some((SkipReason::SettingsDisabled, "payouts are switched off in the creator's settings".to_owned()));
+    }
+    if !facts.beta_open {
+        return Some((SkipReason::NotInBeta, "a beta is open and the creator is not in it".to_owned()));
+    }
+    facts.hold.as_ref().map(|reason| (SkipReason::Held, format!("held: {reason}")))
+}
+
+/// The bank account that can be paid to, or why there is none.
+fn usable_account(facts: &PurseFacts, rules: &PlanRules) -> Result<DestinationId, (SkipReason, String)> {
+    let Some(account) = &facts.account_facts else {
+        return Err((SkipReason::AccountUnread, format!("account {} was not read from Stripe yet", facts.account)));
+    };
+    if !account.payouts_enabled {
+        let why = account.disabled_reason.as_deref().unwrap_or("no reason given");
+        return Err((
+            SkipReason::PayoutsDisabled,
+            format!("Stripe has disabled payouts for account {}: {why}", facts.account),
+        ));
+    }
+    if !account.schedule_manual {
+        return Err((
+            SkipReason::ScheduleNotManual,
+            format!("Stripe pays account {} by a schedule of its own: set it to manual", facts.account),
+        ));
+    }
+    let Some(bank) = &account.bank else {
+        return Err((
+            SkipReason::NoBankAccount,
+            format!("account {} has no bank account for {}", facts.account, facts.currency),
+        ));
+    };
+    if !bank.usable {
+        return Err((
+            SkipReason::BankUnusable,
+            format!("bank account {} is {}: the creator has to replace it", bank.destination, bank.status),
+        ));
+    }
+    let waited = bank.changed_at_ms.map(|changed| rules.at_ms.saturating_sub(changed));
+    if waited.is_some_and(|waited| waited < rules.bank_changed_ms) {
+        return Err((
+            SkipReason::BankChanged,
+            format!(
+                "bank account {} was changed a short time ago: it is paid to later, or after an approver has looked",
+                bank.destination
+            ),
+        ));
+    }
+    Ok(bank.destination.clone())
+}
+
+/// The guard's purse clause: may a payout that was planned for `destination` leave now? `None` = yes. The sums aren't asked again
+/// (its items are locked), the rest is: flags, hold, account, schedule, bank, and that the destination is still the one planned.
+#[must_use]
+pub fn guard(facts: &PurseFacts, destination: &DestinationId, rules: &PlanRules) -> Option<(SkipReason, String)> {
+    if let Some(barred) = barred_creator(facts) {
+        return Some(barred);
+    }
+    match usable_account(facts, rules) {
+        Err(barred) => Some(barred),
+        Ok(now) if now != *destination => Some((
+            SkipReason::BankChanged,
+            format!("planned for bank account {destination}, which was replaced by {now} meanwhile"),
+        )),
+        Ok(_) => None,
+    }
+}

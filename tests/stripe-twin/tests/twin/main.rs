@@ -1,0 +1,10 @@
+//! The twin's own proofs: its laws in process with a manual clock, random histories, and the wire over real sockets.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod faults;
+mod history;
+mod laws;
+mod refusals;
+mod webhooks;
+mod wire;

@@ -1,0 +1,169 @@
+//! The words of the command line. Names are a contract: scripts and pages carry them.
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Watch and steer payoutd. Without a command: the console.
+///
+/// Exit codes: 0 done, 1 refused or failed, 2 usage, 3 daemon unreachable, 4 not permitted, 5 nothing to do,
+/// 129 the terminal went away.
+#[derive(Debug, Parser)]
+#[command(name = "payout", version, max_term_width = 100)]
+pub(super) struct Cli {
+    /// The daemon's control socket [default: $RUNTIME_DIRECTORY/control.sock or /run/payoutd/control.sock]
+    #[arg(long, global = true, value_name = "PATH", env = "PAYOUTD_SOCKET")]
+    pub socket: Option<PathBuf>,
+    /// The daemon on another machine, as ssh://[user@]host
+    #[arg(long, global = true, value_name = "URL")]
+    pub host: Option<String>,
+    /// Refuse everything that changes something
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// One JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Daemon, schedule, current run, alarms
+    Status,
+    /// The next cycles; arm or disarm
+    Schedule {
+        #[command(subcommand)]
+        command: Option<Schedule>,
+    },
+    /// Runs: start, list, show, watch
+    Run {
+        #[command(subcommand)]
+        command: Run,
+    },
+    /// Stop money from leaving: one run, or everything. Safe, also twice
+    Pause(Stop),
+    /// Take a pause back
+    Resume(Stop),
+    /// Payouts, filtered and sorted by the daemon
+    Payouts(Payouts),
+    /// One payout with its timeline
+    Show {
+        /// A payout's id
+        payout: String,
+    },
+    /// Earnings: import
+    Earnings {
+        #[command(subcommand)]
+        command: Earnings,
+    },
+    /// Check every invariant of the books
+    Books,
+    /// Stdin and stdout become the connection to the daemon's socket (for --host)
+    #[command(hide = true)]
+    DialStdio,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Schedule {
+    /// The next N cycles
+    Next {
+        #[arg(default_value_t = 6, value_parser = clap::value_parser!(i64).range(1..=100))]
+        n: i64,
+    },
+    /// Runs start by themselves from now on
+    Arm(Reason),
+    /// No run starts by itself
+    Disarm(Reason),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reason {
+    /// Why; it is kept for ever
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Run {
+    /// Start a run now
+    Start {
+        /// The cycle whose cutoff counts, as 2026-12-01; none = cutoff now
+        #[arg(long, value_name = "DATE")]
+        cycle: Option<String>,
+        /// Only these creators
+        #[arg(long, value_name = "ID,..", value_delimiter = ',')]
+        creators: Vec<String>,
+        /// Only show what it would pay
+        #[arg(long)]
+        dry_run: bool,
+        /// Why; it is kept for ever
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+    },
+    /// Runs, newest first
+    List {
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=500))]
+        limit: i64,
+    },
+    /// One run with its counts, sums and skips
+    Show {
+        /// An id or a label such as 2026-12-01#1
+        run: String,
+    },
+    /// Follow a run until it is finished; 0 when it completed, 1 when it completed with failures or was aborted
+    Watch {
+        /// An id or a label; none = the open run
+        run: Option<String>,
+        /// A new line for each change, for dumb terminals and screen readers
+        #[arg(long)]
+        plain: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Stop {
+    /// Why; it is kept for ever
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// An id or a label; none = everything
+    #[arg(long, value_name = "RUN", default_value = "")]
+    pub run: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Payouts {
+    /// An id or a label; none = all runs
+    #[arg(long, value_name = "RUN", default_value = "")]
+    pub run: String,
+    /// Only these states
+    #[arg(long, value_name = "S,..", value_delimiter = ',', value_parser = state)]
+    pub status: Vec<String>,
+    /// Only this cause
+    #[arg(long, value_name = "CODE", default_value = "")]
+    pub cause: String,
+    /// Only this creator
+    #[arg(long, value_name = "ID", default_value = "")]
+    pub creator: String,
+    /// As CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// At most so many rows [default: 100 as text, all as CSV or JSON]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    pub limit: Option<i64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Earnings {
+    /// Import a CSV file: checked whole, then written in one transaction
+    Import {
+        /// The file; - = stdin
+        file: PathBuf,
+    },
+}
+
+fn state(text: &str) -> Result<String, String> {
+    use payout_shared::payout::PayoutState;
+    PayoutState::parse(text).map(|state| state.as_str().to_owned()).ok_or_else(|| {
+        let known: Vec<&str> = PayoutState::ALL.iter().map(|state| state.as_str()).collect();
+        format!("it isn't a state: {}", known.join(", "))
+    })
+}

@@ -1,0 +1,126 @@
+//! The JSON that scripts read: stable snake_case names, money as minor units with a currency, times in RFC 3339 UTC.
+use crate::text;
+use payout_proto::v1;
+use serde_json::{Value, json};
+
+fn time(ms: i64) -> Value {
+    text::rfc3339(ms).map_or(Value::Null, Value::String)
+}
+
+fn word(words: &str) -> Value {
+    if words.is_empty() { Value::Null } else { Value::String(words.to_owned()) }
+}
+
+pub(super) fn money(minor: i64, currency: &str) -> Value {
+    json!({"minor": minor, "currency": currency})
+}
+
+fn amount(money_of: Option<&v1::Money>) -> Value {
+    money_of.map_or(Value::Null, |m| money(m.minor, &m.currency))
+}
+
+pub(super) fn daemon(d: &v1::DaemonPart) -> Value {
+    json!({
+        "version": d.version, "mode": d.mode, "hostname": d.hostname, "database": d.database, "leader": d.leader,
+        "paused": d.paused, "pausing": d.pausing, "pause_reason": word(&d.pause_reason), "paused_by": word(&d.paused_by),
+        "armed": d.armed, "next_run_at": word(&d.next_run_at), "next_cycle_date": word(&d.next_cycle_date),
+        "timezone": d.timezone, "degraded": d.degraded, "now": time(d.now_ms), "you": d.you,
+        "last_webhook_at": time(d.last_webhook_ms), "inbox_backlog": d.inbox_backlog,
+        "create_rate": d.create_rate, "create_concurrency": d.create_concurrency,
+    })
+}
+
+pub(super) fn run(r: &v1::RunPart) -> Value {
+    let progress: Vec<Value> = r
+        .money
+        .iter()
+        .map(|m| json!({"total": money(m.total_minor, &m.currency), "sent": money(m.sent_minor, &m.currency)}))
+        .collect();
+    json!({
+        "id": r.id, "label": r.label, "state": r.state, "kind": r.kind, "created_at": time(r.created_at_ms),
+        "started_at": time(r.started_at_ms), "finished_at": time(r.finished_at_ms), "in_flight": r.in_flight,
+        "payouts": r.payouts, "answered": r.answered, "purses": r.purses, "skipped": r.skipped, "to_plan": r.to_plan,
+        "requested_by": word(&r.requested_by), "reason": word(&r.reason), "pause_reason": word(&r.pause_reason),
+        "paused_by": word(&r.paused_by), "eta": time(r.eta_ms), "eta_early": time(r.eta_early_ms),
+        "eta_late": time(r.eta_late_ms),
+        "usual_failed_bp": if r.usual_failed_bp < 0 { Value::Null } else { json!(r.usual_failed_bp) }, "money": progress,
+    })
+}
+
+pub(super) fn states(states: &[v1::StateCount]) -> Value {
+    Value::Object(states.iter().map(|s| (s.state.clone(), json!(s.count))).collect())
+}
+
+pub(super) fn skips(skips: &[v1::SkipCount]) -> Value {
+    Value::Object(skips.iter().map(|s| (s.reason.clone(), json!(s.count))).collect())
+}
+
+pub(super) fn cause(c: &v1::Cause) -> Value {
+    let amounts: Vec<Value> = c.amounts.iter().map(|m| money(m.minor, &m.currency)).collect();
+    json!({
+        "cause": c.cause, "state": c.state, "count": c.count, "amounts": amounts, "creators": c.creators,
+        "first_at": time(c.first_ms), "last_at": time(c.last_ms), "is_new": c.is_new, "what_next": c.what_next,
+        "last_10_min": c.last_10_min,
+    })
+}
+
+pub(super) fn payout(p: &v1::PayoutRow) -> Value {
+    json!({
+        "id": p.id, "run_id": p.run_id, "run": p.run_label, "creator_id": p.creator_id, "account_id": p.account_id,
+        "amount": amount(p.amount.as_ref()), "state": p.state, "attempts": p.attempts, "cause": word(&p.cause),
+        "failure_reason": word(&p.failure_reason), "stripe_payout_id": word(&p.stripe_payout_id),
+        "request_id": word(&p.request_id), "created_at": time(p.created_at_ms), "changed_at": time(p.changed_at_ms),
+    })
+}
+
+pub(super) fn shown_payout(reply: &v1::ShowPayoutReply) -> Value {
+    let currency = reply.payout.as_ref().and_then(|p| p.amount.as_ref()).map_or("", |m| m.currency.as_str());
+    let timeline: Vec<Value> = reply
+        .timeline
+        .iter()
+        .map(|t| {
+            let detail = serde_json::from_str(&t.detail).unwrap_or_else(|_| word(&t.detail));
+            json!({
+                "seq": t.seq, "at": time(t.at_ms), "actor": t.actor, "action": t.action, "from_state": word(&t.from_state),
+                "to_state": word(&t.to_state), "reason": word(&t.reason), "detail": detail,
+            })
+        })
+        .collect();
+    let items: Vec<Value> = reply
+        .items
+        .iter()
+        .map(|i| {
+            json!({
+                "earning_id": i.earning_id, "kind": i.kind, "amount": money(i.amount_minor, currency),
+                "source_id": i.source_id, "earned_at": time(i.earned_at_ms), "released": i.released,
+            })
+        })
+        .collect();
+    let attempts: Vec<Value> = reply
+        .attempts
+        .iter()
+        .map(|a| {
+            json!({
+                "key": a.key, "kind": a.kind, "number": a.number, "state": a.state, "sends": a.sends,
+                "ambiguous_sends": a.ambiguous_sends, "stripe_object_id": word(&a.stripe_object_id),
+                "http_status": a.http_status, "error_type": word(&a.error_type), "error_code": word(&a.error_code),
+                "error_message": word(&a.error_message), "request_id": word(&a.request_id),
+                "first_sent_at": time(a.first_sent_stripe_ms), "last_sent_at": time(a.last_sent_stripe_ms),
+            })
+        })
+        .collect();
+    json!({
+        "payout": reply.payout.as_ref().map(payout), "destination_id": word(&reply.destination_id),
+        "what_next": word(&reply.what_next), "same_cause": reply.same_cause, "items_total": reply.items_total,
+        "timeline": timeline, "attempts": attempts, "items": items,
+    })
+}
+
+pub(super) fn schedule(s: &v1::GetScheduleReply) -> Value {
+    let next: Vec<Value> = s
+        .next
+        .iter()
+        .map(|c| json!({"cycle_date": c.cycle_date, "at": time(c.instant_ms), "cutoff": time(c.cutoff_ms)}))
+        .collect();
+    json!({"armed": s.armed, "armed_at": time(s.armed_at_ms), "timezone": s.timezone, "next": next})
+}

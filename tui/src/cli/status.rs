@@ -1,0 +1,64 @@
+//! `payout status`: daemon, schedule, current run.
+use super::{
+    error::Error,
+    json, run,
+    session::{DEADLINE, Session},
+};
+use crate::text;
+use payout_proto::v1;
+
+pub(super) async fn show(session: &Session) -> Result<(), Error> {
+    let mut client = session.client().await?;
+    let reply =
+        session.ask("status", v1::GetStatusRequest {}, DEADLINE, |q| async move { client.get_status(q).await }).await?;
+    session.print(
+        || {
+            let daemon = reply.daemon.as_ref().map(json::daemon);
+            serde_json::json!({"daemon": daemon, "run": reply.run.as_ref().map(json::run), "states": json::states(&reply.states)})
+        },
+        || lines(&reply),
+    )
+}
+
+fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
+    let d = reply.daemon.clone().unwrap_or_default();
+    let lease = if d.leader { "holds the lease" } else { "stands by" };
+    let mut out = vec![
+        format!(
+            "daemon    payoutd {} on {}, {} mode, {}, {lease}",
+            d.version,
+            d.hostname,
+            d.mode.to_uppercase(),
+            d.database
+        ),
+        format!("you       {}", d.you),
+        match (d.paused, d.pausing) {
+            (_, true) => format!("paused    PAUSING everything, by {}: {}", d.paused_by, d.pause_reason),
+            (true, false) => format!("paused    EVERYTHING IS PAUSED by {}: {}", d.paused_by, d.pause_reason),
+            (false, false) => "paused    no".to_owned(),
+        },
+        match (d.armed, text::parse_moment(&d.next_run_at)) {
+            (true, Some(ms)) => {
+                format!("schedule  armed, next run {} (cycle {}, {})", text::moment(ms), d.next_cycle_date, d.timezone)
+            }
+            (true, None) => format!("schedule  armed, next run {}", d.next_run_at),
+            (false, _) => "schedule  NOT ARMED: no run starts by itself".to_owned(),
+        },
+        match d.last_webhook_ms {
+            ms if ms > 0 => format!("webhooks  newest {}, {} waiting", text::moment(ms), text::count(d.inbox_backlog)),
+            _ => format!("webhooks  none yet, {} waiting", text::count(d.inbox_backlog)),
+        },
+    ];
+    if d.degraded.is_empty() {
+        out.push("trouble   none".to_owned());
+    }
+    out.extend(d.degraded.iter().map(|sentence| format!("TROUBLE   {sentence}")));
+    match &reply.run {
+        None => out.push("run       none yet".to_owned()),
+        Some(run) => {
+            out.push(String::new());
+            out.extend(run::summary(run, &reply.states));
+        }
+    }
+    out
+}

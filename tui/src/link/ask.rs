@@ -1,0 +1,81 @@
+//! Requests of the console: each in a task of its own, with a deadline, on the connection that the stream has or on a new one.
+use super::{
+    Client,
+    dial::{Asking, Way},
+};
+use crate::app::{Failure, FailureKind, Msg, Reply, Request};
+use payout_proto::v1;
+use std::{future::Future, time::Duration};
+use tokio::sync::{mpsc, watch};
+use tonic::{Response, Status, transport::Channel};
+
+/// A pause or resume is done within this time or reported.
+pub const DEADLINE_ACT: Duration = Duration::from_secs(2);
+/// A page is shown within this time or reported.
+pub const DEADLINE_READ: Duration = Duration::from_secs(5);
+
+/// Serves requests until the console has gone.
+pub async fn serve(
+    way: Way,
+    channel: watch::Receiver<Option<Channel>>,
+    mut requests: mpsc::Receiver<Request>,
+    out: mpsc::Sender<Msg>,
+) {
+    while let Some(request) = requests.recv().await {
+        let (way, channel, out) = (way.clone(), channel.borrow().clone(), out.clone());
+        tokio::spawn(async move {
+            if let Some((ticket, reply)) = ask(&way, channel, request).await {
+                // The console has gone: nobody is left to tell.
+                let _ = out.send(Msg::Reply { ticket, reply }).await;
+            }
+        });
+    }
+}
+
+async fn ask(way: &Way, channel: Option<Channel>, request: Request) -> Option<(u64, Reply)> {
+    Some(match request {
+        Request::Pause { ticket, run, reason } => {
+            let request = v1::PauseRequest { run, reason };
+            let done = call(way, channel, DEADLINE_ACT, |mut c| async move { c.pause(request).await });
+            (ticket, done.await.map_or_else(Reply::Failed, Reply::Paused))
+        }
+        Request::Resume { ticket, run, reason } => {
+            let request = v1::ResumeRequest { run, reason };
+            let done = call(way, channel, DEADLINE_ACT, |mut c| async move { c.resume(request).await });
+            (ticket, done.await.map_or_else(Reply::Failed, Reply::Resumed))
+        }
+        Request::ListPayouts { ticket, query } => {
+            let done = call(way, channel, DEADLINE_READ, |mut c| async move { c.list_payouts(*query).await });
+            (ticket, done.await.map_or_else(Reply::Failed, |reply| Reply::Payouts(Box::new(reply))))
+        }
+        Request::ShowPayout { ticket, payout_id } => {
+            let request = v1::ShowPayoutRequest { payout_id };
+            let done = call(way, channel, DEADLINE_READ, |mut c| async move { c.show_payout(request).await });
+            (ticket, done.await.map_or_else(Reply::Failed, |reply| Reply::Payout(Box::new(reply))))
+        }
+        Request::Quit | Request::Suspend | Request::Redraw => return None,
+    })
+}
+
+async fn call<T, F>(
+    way: &Way,
+    channel: Option<Channel>,
+    limit: Duration,
+    rpc: impl FnOnce(Client) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    let work = async {
+        let channel = match channel {
+            Some(channel) => channel,
+            None => way
+                .connect(Asking::Forbidden)
+                .await
+                .map_err(|message| Failure { kind: FailureKind::NotSent, message })?,
+        };
+        rpc(Client::new(channel)).await.map(Response::into_inner).map_err(|status| Failure::from(&status))
+    };
+    let late = |_| Failure { kind: FailureKind::NoAnswer, message: format!("no answer within {} s", limit.as_secs()) };
+    tokio::time::timeout(limit, work).await.map_err(late)?
+}
