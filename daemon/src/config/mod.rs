@@ -133,6 +133,11 @@ impl Config {
             state_dir,
             explained: Vec::new(),
         };
+        reader.default_is(table::PAYOUTD_SOCKET, &config.doors.socket.to_string_lossy());
+        reader.default_is(table::LOGS_DIRECTORY, &config.log_dir.to_string_lossy());
+        if let Database::Sqlite(path) = &config.database {
+            reader.default_is(table::DATABASE_URL, &format!("sqlite://{}", path.display()));
+        }
         if reader.errors.is_empty() {
             let mut explained = reader.explained;
             explained.sort_by_key(|line| table::ALL.iter().position(|setting| *setting == line.setting));
@@ -153,10 +158,13 @@ impl Config {
     pub fn explain_text(&self) -> String {
         let mut text = String::new();
         for Explained { setting, value, from } in &self.explained {
-            let value = if value.is_empty() { "(none)" } else { value.as_str() };
-            let unit = if setting.unit.is_empty() { String::new() } else { format!(" {}", setting.unit) };
+            let value = match (value.is_empty(), setting.unit.is_empty()) {
+                (true, _) => "(none)".to_owned(),
+                (false, true) => value.clone(),
+                (false, false) => format!("{value} {}", setting.unit),
+            };
             // Writing to a String doesn't fail.
-            let _ = writeln!(text, "{:<28} {value}{unit}  [{from}]\n{:<28} {}", setting.name, "", setting.reason);
+            let _ = writeln!(text, "{:<28} {value}  [{from}]\n{:<28} {}", setting.name, "", setting.reason);
         }
         text
     }
@@ -274,4 +282,5 @@ fn time(text: &str) -> Result<civil::Time, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;

@@ -64,6 +64,22 @@ fn the_table_tells_the_defaults_that_hold() {
 }
 
 #[test]
+fn the_explanation_has_a_line_for_every_setting() {
+    let config = load(&[("STRIPE_SECRET_KEY", KEY), ("PAYOUTD_LEASE_MS", "9000")]);
+    let text = config.explain_text();
+    for line in [
+        "STRIPE_SECRET_KEY            sk_test_…(27 characters)  [environment]\n",
+        "DATABASE_URL                 sqlite:///var/lib/payoutd/payoutd.sqlite  [default]\n",
+        "PAYOUTD_SOCKET               /var/lib/payoutd/control.sock  [default]\n",
+        "PAYOUTD_LEASE_MS             9000 ms  [environment]\n",
+        "PAYOUT_CAPS                  (none)  [default]\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    assert_eq!(text.lines().count(), 2 * table::ALL.len());
+}
+
+#[test]
 fn a_credential_wins_over_the_environment_and_that_over_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("payoutd.toml");
@@ -243,7 +259,7 @@ fn minimums_are_by_currency_and_the_larger_wins() {
 #[test]
 fn a_database_is_sqlite_or_postgresql() {
     let of = |url| load(&[("DATABASE_URL", url)]).database;
-    assert!(matches!(of("sqlite:///var/x.db"), Database::Sqlite(path) if path == PathBuf::from("/var/x.db")));
+    assert!(matches!(of("sqlite:///var/x.db"), Database::Sqlite(path) if path.as_os_str() == "/var/x.db"));
     let config = load(&[("DATABASE_URL", "postgres://payoutd:pa@ss@db/payouts")]);
     assert!(matches!(&config.database, Database::Postgres(url) if url.expose_secret().ends_with("pa@ss@db/payouts")));
     assert_eq!(shown(&config, "DATABASE_URL").0, "postgres://…@db/payouts");

@@ -43,14 +43,15 @@ impl Engine {
                 Ok(later)
             }
             RunState::Running => {
-                let left = self.parts.store.work_left(&run.id).await?;
+                let room = i64::try_from(self.parts.limits.create_concurrency()).unwrap_or(i64::MAX);
+                let left = self.parts.store.work_left(&run.id, room).await?;
                 if self.complete(lease, &run, left).await? {
                     return Ok(later);
                 }
                 if self.stopping { Ok(later) } else { self.send(lease, &run, left).await }
             }
             RunState::Pausing => {
-                if self.parts.store.work_left(&run.id).await?.in_flight == 0 {
+                if self.parts.store.work_left(&run.id, 0).await?.in_flight == 0 {
                     self.run_event(lease, &run, RunEvent::Drain, None).await?;
                 }
                 Ok(later)
@@ -68,10 +69,10 @@ impl Engine {
     }
 
     async fn complete(&mut self, lease: Lease, run: &RunRow, left: WorkLeft) -> Result<bool, StoreError> {
-        if left.planned > 0 || left.unanswered > 0 || left.in_flight > 0 {
+        if !left.is_done() {
             return Ok(false);
         }
-        let event = if left.failed > 0 { RunEvent::CompleteWithFailures } else { RunEvent::Complete };
+        let event = if left.failed { RunEvent::CompleteWithFailures } else { RunEvent::Complete };
         self.run_event(lease, run, event, None).await
     }
 

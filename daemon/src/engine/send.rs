@@ -129,14 +129,14 @@ impl Engine {
             }
             self.leave(gate, run, Wanted::Resend(these)).await?;
         }
-        if left.planned > 0 && left.next_due_ms.is_some_and(|due| due <= gate.now_ms) {
-            let may = self.may_leave(usize::try_from(left.planned).unwrap_or(usize::MAX));
+        if left.due > 0 {
+            let may = self.may_leave(usize::try_from(left.due).unwrap_or(usize::MAX));
             self.leave(gate, run, Wanted::Due(i64::try_from(may).unwrap_or(0))).await?;
             if self.flying.len() < self.parts.limits.create_concurrency() {
                 return Ok(self.parts.limits.next_create_at().min(now.plus_ms(IDLE_MS)));
             }
         }
-        let due_in = left.next_due_ms.map_or(IDLE_MS, |due| due.saturating_sub(gate.now_ms).clamp(1, IDLE_MS));
+        let due_in = left.next_due_ms().map_or(IDLE_MS, |due| due.saturating_sub(gate.now_ms).clamp(1, IDLE_MS));
         Ok(now.plus_ms(due_in))
     }
 

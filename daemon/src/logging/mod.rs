@@ -116,4 +116,5 @@ impl FormatTime for ClockTime {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;

@@ -170,11 +170,12 @@ impl Store {
         on!(self, pool, sql => sql::attempts::foreign(pool, fence, now_ms, objects).await)
     }
 
-    /// What a run has left to do.
+    /// What a run has left to do; payouts that are due are counted up to `due_max`.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn work_left(&self, run: &RunId) -> Result<WorkLeft, StoreError> {
-        on!(self, pool, sql => sql::attempts::work_left(pool, run).await)
+    pub async fn work_left(&self, run: &RunId, due_max: i64) -> Result<WorkLeft, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::attempts::work_left(pool, run, now_ms, due_max).await)
     }
 }

@@ -369,14 +369,30 @@ pub struct Intended {
 /// What a run has left to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WorkLeft {
-    /// Planned payouts.
-    pub planned: i64,
-    /// Submitting and unknown ones.
-    pub unanswered: i64,
-    /// Failed and returned ones.
-    pub failed: i64,
-    /// When the next planned or unknown one is due; `None` = there is none.
-    pub next_due_ms: Option<i64>,
+    /// Planned payouts whose time has come: counted up to what was asked for.
+    pub due: i64,
+    /// When the next planned one is due; `None` = none is planned.
+    pub planned_due_ms: Option<i64>,
+    /// When the next unknown one is due; `None` = none is unknown.
+    pub unknown_due_ms: Option<i64>,
+    /// Some are submitting.
+    pub submitting: bool,
+    /// Some failed or were returned.
+    pub failed: bool,
     /// Requests on the wire.
     pub in_flight: i64,
+}
+
+impl WorkLeft {
+    /// Nothing is planned, submitting, unknown or on the wire.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.planned_due_ms.is_none() && self.unknown_due_ms.is_none() && !self.submitting && self.in_flight == 0
+    }
+
+    /// When the next planned or unknown one is due.
+    #[must_use]
+    pub fn next_due_ms(&self) -> Option<i64> {
+        [self.planned_due_ms, self.unknown_due_ms].into_iter().flatten().min()
+    }
 }

@@ -131,10 +131,9 @@ impl Connections {
     async fn connection(&self, terms: Terms) -> Result<(Connection, bool), Failure> {
         let deadline = self.clock.boot().plus_ms(terms.connect_ms).min(terms.send_before);
         while let Some(mut connection) = self.take_idle() {
-            match self.clock.until(deadline, connection.sender.ready()).await {
-                Ok(Ok(())) => return Ok((connection, true)),
-                // Closed by the other side, or by nobody's hurry: the next one.
-                Ok(Err(_)) | Err(_) => {}
+            // One that the other side has closed makes room for the next.
+            if let Ok(Ok(())) = self.clock.until(deadline, connection.sender.ready()).await {
+                return Ok((connection, true));
             }
         }
         match self.clock.until(deadline, self.open()).await {

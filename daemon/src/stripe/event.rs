@@ -108,6 +108,7 @@ fn object_of(event: &Value, account: Option<&AccountId>) -> EventObject {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use payout_shared::payout::ObjectStatus;

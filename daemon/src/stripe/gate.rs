@@ -112,6 +112,7 @@ impl<T: Write + Unpin> Write for Gated<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -130,5 +131,28 @@ mod tests {
         gate.open(clock.boot());
         assert!(gate.admit().is_err());
         assert!(!gate.shut(), "refused is not written");
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_time_passes_on_its_way_to_the_wire_writes_nothing() {
+        use http_body_util::Full;
+        use hyper_util::rt::TokioIo;
+        use tokio::io::AsyncReadExt as _;
+        let (clock, hand) = Clock::manual(0);
+        let gate = Gate::new(clock.clone());
+        let (ours, mut theirs) = tokio::io::duplex(1_024);
+        let gated = Gated { io: TokioIo::new(ours), gate: gate.clone() };
+        let (mut sender, driver) = hyper::client::conn::http1::handshake(gated).await.unwrap();
+        gate.open(clock.boot().plus_ms(10));
+        // Handed over in time, but whoever writes it comes too late: frozen between the check and the write.
+        let request = http::Request::post("/v1/payouts").body(Full::new(bytes::Bytes::from("amount=1"))).unwrap();
+        let sending = tokio::spawn(sender.try_send_request(request));
+        hand.advance(10);
+        let (driven, sent) = tokio::join!(driver, sending);
+        assert!(sent.unwrap().is_err(), "{driven:?}");
+        assert!(!gate.shut());
+        let mut written = Vec::new();
+        theirs.read_to_end(&mut written).await.unwrap();
+        assert!(written.is_empty());
     }
 }

@@ -118,6 +118,10 @@ pub enum ReadError {
 /// What the engine asks of Stripe. Two real implementations: the live client over HTTP, and the twin in the same process.
 pub trait Stripe: Send + Sync + 'static {
     /// Sends one money request, once. Never an error: every outcome is a [`Sent`].
+    ///
+    /// The request must be committed before. A crash before the call: nothing left. A crash during it, or the future dropped: unknown, as
+    /// for [`Sent::Lost`]. A crash after it and before the outcome is recorded: unknown likewise. On [`Sent::NeverLeft`] not one byte was
+    /// written, and none will be.
     fn send(&self, request: MoneyRequest) -> BoxFuture<'static, Sent>;
     /// Reads one account.
     fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>>;

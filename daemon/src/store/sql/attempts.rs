@@ -2,7 +2,7 @@
 use super::{DB, Pool, begin, change, journal, lease};
 use crate::store::{
     StoreError,
-    types::{Fence, KnownAttempt, Note, Unresolved},
+    types::{Fence, KnownAttempt, Note, Unresolved, WorkLeft},
 };
 use payout_shared::{
     answer::PayoutObject,
@@ -148,24 +148,33 @@ pub(in crate::store) async fn run_creators(pool: &Pool, run: &RunId) -> Result<V
         .collect()
 }
 
-/// A run's work left: payouts planned, submitting, unknown, failed or returned, on the wire; and when the next planned or unknown one is due.
-pub(in crate::store) async fn work_left(pool: &Pool, run: &RunId) -> Result<crate::store::types::WorkLeft, StoreError> {
+/// What a run has left to do. Each part is a seek in an index, however many payouts the run has.
+pub(in crate::store) async fn work_left(
+    pool: &Pool,
+    run: &RunId,
+    now_ms: i64,
+    due_max: i64,
+) -> Result<WorkLeft, StoreError> {
     let row = sqlx::query::<DB>(
-        "SELECT CAST(COALESCE(SUM(CASE WHEN state = 'planned' THEN 1 ELSE 0 END), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN state IN ('submitting', 'unknown') THEN 1 ELSE 0 END), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(CASE WHEN state IN ('failed', 'returned') THEN 1 ELSE 0 END), 0) AS BIGINT), \
-         MIN(CASE WHEN state IN ('planned', 'unknown') THEN not_before_ms END), \
-         (SELECT COUNT(*) FROM payout_attempts t WHERE t.run_id = $1 AND t.on_wire) \
-         FROM creator_payouts WHERE run_id = $1",
+        "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM creator_payouts \
+           WHERE run_id = $1 AND state = 'planned' AND not_before_ms <= $2 LIMIT $3) AS due), \
+         (SELECT MIN(not_before_ms) FROM creator_payouts WHERE run_id = $1 AND state = 'planned'), \
+         (SELECT MIN(not_before_ms) FROM creator_payouts WHERE run_id = $1 AND state = 'unknown'), \
+         EXISTS (SELECT 1 FROM creator_payouts WHERE run_id = $1 AND state = 'submitting'), \
+         EXISTS (SELECT 1 FROM creator_payouts WHERE run_id = $1 AND state IN ('failed', 'returned')), \
+         (SELECT COUNT(*) FROM payout_attempts WHERE run_id = $1 AND on_wire)",
     )
     .bind(run.as_str())
+    .bind(now_ms)
+    .bind(due_max)
     .fetch_one(pool)
     .await?;
-    Ok(crate::store::types::WorkLeft {
-        planned: row.try_get(0)?,
-        unanswered: row.try_get(1)?,
-        failed: row.try_get(2)?,
-        next_due_ms: row.try_get(3)?,
-        in_flight: row.try_get(4)?,
+    Ok(WorkLeft {
+        due: row.try_get(0)?,
+        planned_due_ms: row.try_get(1)?,
+        unknown_due_ms: row.try_get(2)?,
+        submitting: row.try_get(3)?,
+        failed: row.try_get(4)?,
+        in_flight: row.try_get(5)?,
     })
 }

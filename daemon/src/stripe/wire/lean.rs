@@ -27,7 +27,8 @@ pub(crate) fn payout(object: &Value, account: &AccountId) -> Result<PayoutObject
         status: text(object, "status").and_then(ObjectStatus::parse),
         mode: mode(object).ok_or_else(|| missing("livemode"))?,
         destination: id_of(&object["destination"]).map(DestinationId::new),
-        automatic: flag(object, "automatic").ok_or_else(|| missing("automatic"))?,
+        // Ours are told by their key; an automatic one without its flag is foreign all the same.
+        automatic: flag(object, "automatic").unwrap_or(false),
         key: text(&object["metadata"], METADATA_KEY).map(str::to_owned),
         failure_code: owned(object, "failure_code"),
         failure_message: owned(object, "failure_message"),
