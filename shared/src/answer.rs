@@ -6,9 +6,14 @@ use crate::{
     attempt::AttemptState,
     currency::Currency,
     id::{AccountId, DestinationId, Mode, ObjectId},
-    payout::{ObjectStatus, PayoutEvent, Which},
+    payout::{ObjectStatus, PayoutEvent},
 };
 use serde::{Deserialize, Serialize};
+
+mod class;
+mod consequence;
+pub use class::{classify, is_bank_code};
+pub use consequence::{cause, effect};
 
 /// A payout object as Stripe shows it: the fields that we act on, read leanly.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,167 +187,4 @@ pub struct Effect {
     pub slow_down: bool,
     /// Somebody must look at it now.
     pub page: bool,
-}
-
-/// Names the class of what became of a send (money's table of answers, row by row).
-#[must_use]
-pub fn classify(asked: &Asked, sent: &Sent) -> Class {
-    match sent {
-        Sent::Object { object, .. } if echoes(asked, object) => Class::Done,
-        Sent::Object { .. } => Class::Differs,
-        Sent::NeverLeft { .. } => Class::NotExecuted,
-        Sent::Lost { .. } => Class::Unknown,
-        // Limiters and the key's check run before anything is executed.
-        Sent::Unreadable { status: 429, .. } => Class::Limited,
-        Sent::Unreadable { status: 401, .. } => Class::RunLevel,
-        Sent::Unreadable { .. } => Class::Unknown,
-        Sent::Error { status, error, meta } => error_class(asked, *status, error, meta),
-    }
-}
-
-fn echoes(asked: &Asked, object: &PayoutObject) -> bool {
-    object.account == asked.account
-        && object.amount_minor == asked.amount_minor
-        && object.currency == asked.currency
-        && object.mode == asked.mode
-        && object.key.as_deref() == Some(asked.key.as_str())
-        && object.destination.as_ref().is_none_or(|destination| *destination == asked.destination)
-}
-
-fn error_class(asked: &Asked, status: u16, error: &StripeError, meta: &AnswerMeta) -> Class {
-    let code = error.code.as_deref().unwrap_or_default();
-    if status == 424 || !(400..500).contains(&status) {
-        return Class::Unknown;
-    }
-    if error.kind == "idempotency_error" || (status == 400 && code == "idempotency_error") {
-        return if code == "idempotency_key_in_use" || status == 409 { Class::InFlight } else { Class::KeyMisused };
-    }
-    if code == "idempotency_key_in_use" || status == 409 {
-        return Class::InFlight;
-    }
-    if code == "lock_timeout" && meta.limited_reason.is_none() {
-        return Class::NotExecuted;
-    }
-    if status == 429 {
-        return Class::Limited;
-    }
-    let names_account = code == "account_invalid"
-        || error.message.as_deref().is_some_and(|message| message.contains(asked.account.as_str()));
-    match status {
-        401 => Class::RunLevel,
-        403 | 404 if names_account && code != "livemode_mismatch" => Class::CreatorLevel,
-        403 => Class::RunLevel,
-        _ if code == "account_invalid" => Class::CreatorLevel,
-        _ if code == "livemode_mismatch" || code == "api_key_expired" => Class::RunLevel,
-        _ => Class::Refused,
-    }
-}
-
-/// Codes by which Stripe says that this bank account takes nothing: the creator is held until it changes.
-const BANK_CODES: [&str; 14] = [
-    "account_closed",
-    "account_frozen",
-    "bank_account_bad_routing_numbers",
-    "bank_account_declined",
-    "bank_account_restricted",
-    "bank_account_unusable",
-    "bank_account_unverified",
-    "bank_account_verification_failed",
-    "bank_ownership_changed",
-    "debit_not_authorized",
-    "incorrect_account_type",
-    "invalid_account_number",
-    "no_account",
-    "unsupported_card",
-];
-
-/// The refusal speaks of the bank account.
-fn is_bank_failure(sent: &Sent) -> bool {
-    match sent {
-        Sent::Error { error, .. } => error.code.as_deref().is_some_and(|code| BANK_CODES.contains(&code)),
-        Sent::Object { .. } | Sent::Unreadable { .. } | Sent::NeverLeft { .. } | Sent::Lost { .. } => false,
-    }
-}
-
-/// What follows from an answer to a create. `ambiguous_before`: an earlier send of this attempt is ambiguous.
-#[must_use]
-pub fn effect(asked: &Asked, sent: &Sent, ambiguous_before: bool) -> Effect {
-    let class = classify(asked, sent);
-    let (replayed, should_retry) = match sent {
-        Sent::Object { meta, .. } | Sent::Error { meta, .. } | Sent::Unreadable { meta, .. } => {
-            (meta.replayed, meta.should_retry)
-        }
-        Sent::NeverLeft { .. } | Sent::Lost { .. } => (false, None),
-    };
-    let plain = Effect {
-        class,
-        event: PayoutEvent::LoseAnswer,
-        attempt: AttemptState::Unknown,
-        ambiguous: false,
-        hold_creator: false,
-        pause_run: class == Class::RunLevel,
-        no_resend: false,
-        slow_down: class == Class::Limited,
-        page: matches!(class, Class::Differs | Class::KeyMisused),
-    };
-    // What an answer says of its own send frees the payout only when no other send is in doubt, or when it replays that very one.
-    let frees = !ambiguous_before || replayed;
-    match class {
-        Class::Done | Class::Differs => Effect {
-            event: PayoutEvent::Object(object_status(sent), Which::Newest),
-            attempt: AttemptState::Executed,
-            hold_creator: class == Class::Differs,
-            ..plain
-        },
-        Class::CreatorLevel | Class::Refused if frees => Effect {
-            event: PayoutEvent::Refuse,
-            attempt: AttemptState::Refused,
-            hold_creator: class == Class::CreatorLevel || is_bank_failure(sent),
-            ..plain
-        },
-        Class::RunLevel | Class::Limited | Class::NotExecuted if !ambiguous_before => {
-            Effect { event: PayoutEvent::PutBack, attempt: AttemptState::Waiting, ..plain }
-        }
-        // This send wasn't executed, an earlier one may have been: still unknown, and not more so.
-        Class::CreatorLevel | Class::Refused | Class::RunLevel | Class::Limited | Class::NotExecuted => plain,
-        Class::KeyMisused => Effect { ambiguous: true, no_resend: true, ..plain },
-        Class::InFlight => Effect { ambiguous: true, ..plain },
-        Class::Unknown => {
-            Effect { ambiguous: true, no_resend: should_retry == Some(false) && !is_replayed_failure(sent), ..plain }
-        }
-    }
-}
-
-/// A stored 5xx, given again: it says nothing new about asking once more.
-fn is_replayed_failure(sent: &Sent) -> bool {
-    match sent {
-        Sent::Error { meta, .. } | Sent::Unreadable { meta, .. } => meta.replayed,
-        Sent::Object { .. } | Sent::NeverLeft { .. } | Sent::Lost { .. } => false,
-    }
-}
-
-fn object_status(sent: &Sent) -> ObjectStatus {
-    match sent {
-        Sent::Object { object, .. } => object.status.unwrap_or(ObjectStatus::Pending),
-        Sent::Error { .. } | Sent::Unreadable { .. } | Sent::NeverLeft { .. } | Sent::Lost { .. } => {
-            ObjectStatus::Pending
-        }
-    }
-}
-
-/// A short stable word for people's lists of causes: Stripe's code, else its type, else the class's word
-/// ("timeout", "never_left", "http_502").
-#[must_use]
-pub fn cause(sent: &Sent) -> String {
-    match sent {
-        Sent::Object { object, .. } => object.failure_code.clone().unwrap_or_else(|| "differs".to_owned()),
-        Sent::Error { status, error, .. } => match (&error.code, error.kind.as_str()) {
-            (Some(code), _) => code.clone(),
-            (None, "") => format!("http_{status}"),
-            (None, kind) => kind.to_owned(),
-        },
-        Sent::Unreadable { status, .. } => format!("http_{status}"),
-        Sent::NeverLeft { .. } => "never_left".to_owned(),
-        Sent::Lost { .. } => "answer_lost".to_owned(),
-    }
 }

@@ -100,18 +100,18 @@ pub struct KeyParts<'a> {
 }
 
 impl KeyParts<'_> {
-    /// The idempotency key: readable, at most 255 characters. An account id too long for that is replaced by its SHA-256.
+    /// The idempotency key: readable, ASCII, at most 255 characters. Different parts give different keys: in the account everything but
+    /// letters, digits, `_`, `-` and `.` is percent-encoded, and an account too long for that is replaced by `%` and its SHA-256, which
+    /// no encoded account can be.
     ///
     /// `payoutd:test:acct_1:usd:2026-12-01#1:create:1:1`
     #[must_use]
     pub fn key(&self) -> String {
         let Self { mode, account, currency, label, kind, payout_number, attempt_number } = self;
-        let account = account.as_str().replace('%', "%25").replace(':', "%3A");
-        let account =
-            if account.len() > ACCOUNT_MAX { hex::encode(sha2::Sha256::digest(account.as_bytes())) } else { account };
         format!(
-            "payoutd:{}:{account}:{currency}:{label}:{}:{payout_number}:{attempt_number}",
+            "payoutd:{}:{}:{currency}:{label}:{}:{payout_number}:{attempt_number}",
             mode.as_str(),
+            encoded(account),
             kind.as_str()
         )
     }
@@ -119,6 +119,21 @@ impl KeyParts<'_> {
 
 /// The rest of a key takes at most 72 characters of Stripe's 255.
 const ACCOUNT_MAX: usize = 180;
+
+fn encoded(account: &AccountId) -> String {
+    let mut text = String::with_capacity(account.as_str().len());
+    for byte in account.as_str().bytes() {
+        if byte.is_ascii_alphanumeric() || b"_-.".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    if text.len() > ACCOUNT_MAX {
+        text = format!("%{}", hex::encode(sha2::Sha256::digest(account.as_str().as_bytes())));
+    }
+    text
+}
 
 /// The metadata name under which a payout at Stripe carries our key.
 pub const METADATA_KEY: &str = "payoutd_key";

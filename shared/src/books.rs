@@ -80,6 +80,12 @@ pub fn check_payout(sums: &PayoutSums) -> Vec<String> {
     if sums.amount_minor <= 0 || sums.amount_minor.checked_rem(sums.currency.unit()) != Some(0) {
         wrong.push(format!("{name}: {} is not a positive multiple of {}", sums.amount_minor, sums.currency.unit()));
     }
+    if !(0..=sums.items).contains(&sums.items_unreleased) {
+        wrong.push(format!("{name}: {} of its {} items are counted as locked", sums.items_unreleased, sums.items));
+    }
+    if sums.must_be_released && sums.must_be_locked {
+        wrong.push(format!("{name}: its items must be both free and locked"));
+    }
     if sums.must_be_released && sums.items_unreleased > 0 {
         wrong.push(format!("{name}: {} items are locked although nothing of it was executed", sums.items_unreleased));
     }

@@ -1,7 +1,7 @@
 //! The calendar of cycles: the 1st and the 15th in any IANA zone, across DST gaps and folds, and what was missed.
 //!
 //! Both a cycle's instant and its cutoff come from the cycle, never from "now".
-use jiff::{SignedDuration, Timestamp, civil};
+use jiff::{SignedDuration, Timestamp, ToSpan, civil, tz::AmbiguousOffset};
 
 /// When payouts are due.
 #[derive(Clone, Debug)]
@@ -56,48 +56,45 @@ impl CycleRules {
         })
     }
 
-    /// The instant of a local time: the first of two in a fold, the end of the gap when it doesn't exist.
+    /// The instant of a local time. In a fold the first of the two; in a gap the end of the gap, which is the first local time that
+    /// exists after it (02:30 in a gap from 02:00 to 03:00 is 03:00, not 03:30; a day that the zone skipped is the start of the next).
     fn first_valid(&self, local: civil::DateTime) -> Option<Timestamp> {
         let ambiguous = self.zone.to_ambiguous_timestamp(local);
         match ambiguous.offset() {
-            jiff::tz::AmbiguousOffset::Unambiguous { .. } | jiff::tz::AmbiguousOffset::Fold { .. } => {
-                ambiguous.earlier().ok()
-            }
-            jiff::tz::AmbiguousOffset::Gap { .. } => {
-                // The transition itself: the first one after the time read with the offset before it would have been skipped.
-                let inside = ambiguous.earlier().ok()?;
-                self.zone.following(inside).next().map(|transition| transition.timestamp())
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => ambiguous.earlier().ok(),
+            AmbiguousOffset::Gap { .. } => {
+                let before_gap = ambiguous.earlier().ok()?;
+                self.zone
+                    .following(before_gap)
+                    .map(|transition| transition.timestamp())
+                    .find(|transition| self.zone.to_datetime(*transition) > local)
             }
         }
+    }
+
+    /// Cycles by date, from the month before `after`'s on (a date that the zone skipped has its instant on a later one).
+    fn cycles(&self, after: Timestamp) -> impl Iterator<Item = Cycle> {
+        let month = self.zone.to_datetime(after).date().first_of_month();
+        let first = month.checked_sub(1.month()).unwrap_or(month);
+        std::iter::successors(Some(first), |month| month.checked_add(1.month()).ok())
+            .flat_map(|month| {
+                self.days.iter().filter_map(move |day| civil::Date::new(month.year(), month.month(), *day).ok())
+            })
+            .filter_map(|date| self.cycle(date))
+            .skip_while(move |cycle| cycle.instant <= after)
     }
 
     /// The next `n` cycles whose instants lie after `after`, earliest first.
     #[must_use]
     pub fn next(&self, after: Timestamp, n: usize) -> Vec<Cycle> {
-        let mut date = self.zone.to_datetime(after).date().first_of_month();
-        let mut cycles = Vec::with_capacity(n);
-        while cycles.len() < n {
-            for day in &self.days {
-                let Some(cycle) =
-                    civil::Date::new(date.year(), date.month(), *day).ok().and_then(|date| self.cycle(date))
-                else {
-                    continue;
-                };
-                if cycle.instant > after && cycles.len() < n {
-                    cycles.push(cycle);
-                }
-            }
-            match date.checked_add(jiff::Span::new().months(1)) {
-                Ok(next) => date = next,
-                Err(_) => break,
-            }
-        }
-        cycles
+        self.cycles(after).take(n).collect()
     }
 
     /// Everything to be done at `now`, earliest first: every cycle with `armed_at` < instant ≤ `now`
     /// that isn't in `known` (cycles that already have a scheduled or missed run): the newest within `catch_up` is
     /// started, all others are missed.
+    ///
+    /// A cycle is its civil date: after a change of the zone, or a clock that went back, a known date stays known.
     #[must_use]
     pub fn due(
         &self,
@@ -106,21 +103,8 @@ impl CycleRules {
         known: &dyn Fn(civil::Date) -> bool,
         catch_up: SignedDuration,
     ) -> Vec<Due> {
-        let mut due: Vec<Cycle> = Vec::new();
-        let mut after = armed_at;
-        'months: loop {
-            let page = self.next(after, 24);
-            let Some(last) = page.last().copied() else { break };
-            for cycle in page {
-                if cycle.instant > now {
-                    break 'months;
-                }
-                if !known(cycle.date) {
-                    due.push(cycle);
-                }
-            }
-            after = last.instant;
-        }
+        let due: Vec<Cycle> =
+            self.cycles(armed_at).take_while(|cycle| cycle.instant <= now).filter(|cycle| !known(cycle.date)).collect();
         let newest = due.last().copied().filter(|cycle| now.duration_since(cycle.instant) <= catch_up);
         due.into_iter()
             .map(|cycle| if Some(cycle) == newest { Due::Start(cycle) } else { Due::Missed(cycle) })

@@ -4,6 +4,9 @@
 //! create attempt's object moves the payout.
 use serde::{Deserialize, Serialize};
 
+mod transition;
+pub use transition::apply;
+
 /// Where a payout stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,7 +211,8 @@ pub enum PayoutEvent {
 pub struct Standing {
     /// Its state.
     pub state: PayoutState,
-    /// The newest create attempt has an object at Stripe.
+    /// The newest create attempt has an object at Stripe. Only for [`PayoutState::Failed`] it makes a difference: refused, with nothing
+    /// at Stripe, or executed and failed. A retry is a new attempt, so that it begins with `false` again.
     pub executed: bool,
 }
 
@@ -223,143 +227,4 @@ pub enum Verdict {
     Late,
     /// It can't happen: recorded and alerted, nothing changes.
     Illegal,
-}
-
-/// The one transition function: every state × event, no default arm.
-#[must_use]
-pub fn apply(at: Standing, event: PayoutEvent) -> Verdict {
-    match event {
-        PayoutEvent::Object(status, Which::Newest) => newest_object(at, status),
-        PayoutEvent::Object(status, Which::Older) => older_object(status),
-        PayoutEvent::Intend => intend(at.state),
-        PayoutEvent::PutBack => answered(at.state, PayoutState::Planned),
-        PayoutEvent::LoseAnswer => answered(at.state, PayoutState::Unknown),
-        PayoutEvent::Refuse => refused(at),
-        PayoutEvent::Void => only(at.state, &[PayoutState::Planned], PayoutState::Voided),
-        PayoutEvent::ProveAbsent => only(at.state, &[PayoutState::Unknown], PayoutState::Voided),
-        PayoutEvent::Requeue => only(at.state, &[PayoutState::Failed], PayoutState::Planned),
-        PayoutEvent::IntendReverse => {
-            only(at.state, &[PayoutState::Paid, PayoutState::Settled], PayoutState::Reversing)
-        }
-        PayoutEvent::Reverse => only(at.state, &[PayoutState::Reversing], PayoutState::Reversed),
-        PayoutEvent::RefuseReverse => {
-            only(at.state, &[PayoutState::Reversing, PayoutState::Reversed], PayoutState::Paid)
-        }
-        PayoutEvent::Settle => only(at.state, &[PayoutState::Paid], PayoutState::Settled),
-    }
-}
-
-/// Moves from these states only; where it is already, it says nothing new. A state that isn't named is never let through.
-fn only(state: PayoutState, from: &[PayoutState], to: PayoutState) -> Verdict {
-    if from.contains(&state) {
-        Verdict::Move(to)
-    } else if state == to {
-        Verdict::Stale
-    } else {
-        Verdict::Illegal
-    }
-}
-
-/// A first intent, or a resend of an unknown one: it stays unknown until its answer.
-fn intend(state: PayoutState) -> Verdict {
-    if state == PayoutState::Unknown {
-        return Verdict::Move(PayoutState::Unknown);
-    }
-    match only(state, &[PayoutState::Planned], PayoutState::Submitting) {
-        // Twice on the wire is never a duplicate to be overlooked.
-        Verdict::Stale => Verdict::Illegal,
-        verdict @ (Verdict::Move(_) | Verdict::Late | Verdict::Illegal) => verdict,
-    }
-}
-
-/// A send's own answer that moves a submitting payout. When an object was seen meanwhile (a webhook came first) it says nothing new.
-const fn answered(state: PayoutState, to: PayoutState) -> Verdict {
-    match state {
-        PayoutState::Submitting => Verdict::Move(to),
-        // An answer to a resend: what was unknown stays unknown.
-        PayoutState::Unknown
-        | PayoutState::Pending
-        | PayoutState::InTransit
-        | PayoutState::Paid
-        | PayoutState::Settled
-        | PayoutState::Failed
-        | PayoutState::Canceled
-        | PayoutState::Returned
-        | PayoutState::Reversing
-        | PayoutState::Reversed => Verdict::Stale,
-        PayoutState::Planned | PayoutState::Voided => Verdict::Illegal,
-    }
-}
-
-const fn refused(at: Standing) -> Verdict {
-    match at.state {
-        PayoutState::Submitting | PayoutState::Unknown => Verdict::Move(PayoutState::Failed),
-        PayoutState::Failed if !at.executed => Verdict::Stale,
-        PayoutState::Planned
-        | PayoutState::Pending
-        | PayoutState::InTransit
-        | PayoutState::Paid
-        | PayoutState::Settled
-        | PayoutState::Voided
-        | PayoutState::Failed
-        | PayoutState::Canceled
-        | PayoutState::Returned
-        | PayoutState::Reversing
-        | PayoutState::Reversed => Verdict::Illegal,
-    }
-}
-
-/// An older attempt's object never moves the payout; found alive it is a late execution.
-const fn older_object(status: ObjectStatus) -> Verdict {
-    if status.is_alive() { Verdict::Late } else { Verdict::Stale }
-}
-
-/// The state is a function of the set of statuses that were seen, so that neither order nor repetition matters: failed and paid make
-/// returned, failed makes failed, canceled makes canceled, else the furthest of pending, in transit and paid.
-const fn newest_object(at: Standing, status: ObjectStatus) -> Verdict {
-    match at.state {
-        PayoutState::Planned | PayoutState::Submitting | PayoutState::Unknown => Verdict::Move(state_of(status)),
-        PayoutState::Pending => match status {
-            ObjectStatus::Pending => Verdict::Stale,
-            ObjectStatus::InTransit | ObjectStatus::Paid | ObjectStatus::Failed | ObjectStatus::Canceled => {
-                Verdict::Move(state_of(status))
-            }
-        },
-        PayoutState::InTransit => match status {
-            ObjectStatus::Pending | ObjectStatus::InTransit => Verdict::Stale,
-            ObjectStatus::Paid | ObjectStatus::Failed => Verdict::Move(state_of(status)),
-            ObjectStatus::Canceled => Verdict::Illegal,
-        },
-        PayoutState::Paid | PayoutState::Settled | PayoutState::Reversing | PayoutState::Reversed => match status {
-            ObjectStatus::Pending | ObjectStatus::InTransit | ObjectStatus::Paid => Verdict::Stale,
-            ObjectStatus::Failed => Verdict::Move(PayoutState::Returned),
-            ObjectStatus::Canceled => Verdict::Illegal,
-        },
-        PayoutState::Failed if at.executed => match status {
-            ObjectStatus::Paid => Verdict::Move(PayoutState::Returned),
-            ObjectStatus::Pending | ObjectStatus::InTransit | ObjectStatus::Failed => Verdict::Stale,
-            ObjectStatus::Canceled => Verdict::Illegal,
-        },
-        PayoutState::Failed | PayoutState::Voided => older_object(status),
-        PayoutState::Canceled => match status {
-            ObjectStatus::Pending | ObjectStatus::Canceled => Verdict::Stale,
-            ObjectStatus::InTransit | ObjectStatus::Paid | ObjectStatus::Failed => Verdict::Illegal,
-        },
-        PayoutState::Returned => match status {
-            ObjectStatus::Pending | ObjectStatus::InTransit | ObjectStatus::Paid | ObjectStatus::Failed => {
-                Verdict::Stale
-            }
-            ObjectStatus::Canceled => Verdict::Illegal,
-        },
-    }
-}
-
-const fn state_of(status: ObjectStatus) -> PayoutState {
-    match status {
-        ObjectStatus::Pending => PayoutState::Pending,
-        ObjectStatus::InTransit => PayoutState::InTransit,
-        ObjectStatus::Paid => PayoutState::Paid,
-        ObjectStatus::Failed => PayoutState::Failed,
-        ObjectStatus::Canceled => PayoutState::Canceled,
-    }
 }

@@ -202,11 +202,11 @@ pub fn decide(facts: &PurseFacts, rules: &PlanRules) -> Result<Decision, MoneyEr
         let later = Money::new(facts.immature_minor, currency);
         return skip(SkipReason::NothingPayable, format!("nothing is payable yet; {later} comes later"));
     }
-    let minimum = minimum(facts, rules);
-    let carry = Money::new(payable.minor.checked_rem(currency.unit()).unwrap_or(0), currency);
+    let minimum = minimum(facts, rules)?;
+    let carry = Money::new(over_unit(payable.minor, currency), currency);
     let amount = payable.minus(carry)?;
     if amount.minor < minimum.minor {
-        let lacking = minimum.minus(amount)?;
+        let lacking = minimum.minus(payable)?;
         return skip(SkipReason::BelowMinimum, format!("needs {lacking} more to reach the {minimum} minimum"));
     }
     if let Some(cap) = of(&rules.caps, currency).filter(|cap| amount.minor > cap.minor) {
@@ -225,10 +225,20 @@ fn of(list: &[Money], currency: Currency) -> Option<Money> {
     list.iter().copied().find(|money| money.currency == currency)
 }
 
-/// The largest of the minimums that apply, never under the currency's unit.
-fn minimum(facts: &PurseFacts, rules: &PlanRules) -> Money {
-    let policy = of(&rules.minimums, facts.currency).map_or(1, |money| money.minor);
-    Money::new(policy.max(facts.creator_minimum_minor).max(facts.currency.unit()), facts.currency)
+/// What a payout's unit leaves over: floors, whole units only.
+fn over_unit(minor: i64, currency: Currency) -> i64 {
+    minor.checked_rem(currency.unit()).unwrap_or(0)
+}
+
+/// The largest of the minimums that apply, as the smallest amount that can be paid under it: a whole number of units.
+fn minimum(facts: &PurseFacts, rules: &PlanRules) -> Result<Money, MoneyError> {
+    let (currency, unit) = (facts.currency, facts.currency.unit());
+    let policy = of(&rules.minimums, currency).map_or(1, |money| money.minor);
+    let largest = Money::new(policy.max(facts.creator_minimum_minor).max(unit), currency);
+    match over_unit(largest.minor, currency) {
+        0 => Ok(largest),
+        over => largest.minus(Money::new(over, currency))?.plus(Money::new(unit, currency)),
+    }
 }
 
 /// Flags and holds, in the order of [`SkipReason::ALL`].

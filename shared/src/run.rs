@@ -2,6 +2,9 @@
 use jiff::civil;
 use serde::{Deserialize, Serialize};
 
+mod transition;
+pub use transition::apply;
+
 /// Who asked for a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,11 +52,13 @@ impl std::fmt::Display for RunLabel {
 }
 
 impl RunLabel {
-    /// Reads `2026-12-01#1`.
+    /// Reads `2026-12-01#1`, and nothing else that a date or a number could be written as: keys are derived from labels, so that a
+    /// label has one spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (date, number) = text.split_once('#')?;
-        Some(Self { date: date.parse().ok()?, number: number.parse().ok().filter(|n| *n > 0)? })
+        let label = Self { date: date.parse().ok()?, number: number.parse().ok().filter(|n| *n > 0)? };
+        (label.to_string() == text).then_some(label)
     }
 }
 
@@ -200,56 +205,4 @@ pub enum RunVerdict {
     Stale,
     /// It can't happen: refused with a message, recorded.
     Illegal,
-}
-
-/// The one transition function of runs: every state × event, no default arm.
-#[must_use]
-pub fn apply(at: RunStanding, event: RunEvent) -> RunVerdict {
-    use RunState as S;
-    let illegal_or_stale =
-        |done: &[RunState]| if done.contains(&at.state) { RunVerdict::Stale } else { RunVerdict::Illegal };
-    match (event, at.state) {
-        (RunEvent::FinishPlan, S::Planning) if at.approval_missing => RunVerdict::Move(S::AwaitingApproval),
-        (RunEvent::FinishPlan, S::Planning) => RunVerdict::Move(S::Planned),
-        (RunEvent::FinishPlan, _) => illegal_or_stale(&[S::Planned, S::AwaitingApproval]),
-        (RunEvent::AskApproval, S::Planned) => RunVerdict::Move(S::AwaitingApproval),
-        (RunEvent::AskApproval, _) => illegal_or_stale(&[S::AwaitingApproval]),
-        (RunEvent::Approve, S::AwaitingApproval) => RunVerdict::Move(S::Planned),
-        (RunEvent::Approve, _) => illegal_or_stale(&[S::Planned, S::Running]),
-        (RunEvent::Begin, S::Planned) => RunVerdict::Move(S::Running),
-        (RunEvent::Begin, _) => illegal_or_stale(&[S::Running]),
-        (RunEvent::Pause, S::Planning | S::Planned | S::AwaitingApproval | S::Running) => {
-            RunVerdict::Move(if at.in_flight == 0 { S::Paused } else { S::Pausing })
-        }
-        (RunEvent::Pause, _) => illegal_or_stale(&[S::Pausing, S::Paused]),
-        (RunEvent::Drain, S::Pausing) if at.in_flight == 0 => RunVerdict::Move(S::Paused),
-        (RunEvent::Drain, _) => illegal_or_stale(&[S::Paused]),
-        (RunEvent::Resume, S::Pausing | S::Paused) => RunVerdict::Move(resumed(at)),
-        (RunEvent::Resume, _) => illegal_or_stale(&[S::Planning, S::Planned, S::AwaitingApproval, S::Running]),
-        (RunEvent::Complete, S::Running) => RunVerdict::Move(S::Completed),
-        (RunEvent::Complete, _) => illegal_or_stale(&[S::Completed]),
-        (RunEvent::CompleteWithFailures, S::Running) => RunVerdict::Move(S::CompletedWithFailures),
-        (RunEvent::CompleteWithFailures, _) => illegal_or_stale(&[S::CompletedWithFailures]),
-        (RunEvent::Reopen, S::Completed | S::CompletedWithFailures) => RunVerdict::Move(S::Running),
-        (RunEvent::Reopen, _) => illegal_or_stale(&[S::Running]),
-        (RunEvent::Settle, S::Completed | S::CompletedWithFailures) => RunVerdict::Move(S::Settled),
-        (RunEvent::Settle, _) => illegal_or_stale(&[S::Settled]),
-        (RunEvent::Abort, S::Running | S::Pausing | S::Paused | S::Completed | S::CompletedWithFailures) => {
-            RunVerdict::Move(S::Aborting)
-        }
-        (RunEvent::Abort, _) => illegal_or_stale(&[S::Aborting, S::Aborted]),
-        (RunEvent::FinishAbort, S::Aborting) => RunVerdict::Move(S::Aborted),
-        (RunEvent::FinishAbort, _) => illegal_or_stale(&[S::Aborted]),
-    }
-}
-
-/// Where a paused run goes on.
-const fn resumed(at: RunStanding) -> RunState {
-    if !at.plan_finished {
-        RunState::Planning
-    } else if at.approval_missing {
-        RunState::AwaitingApproval
-    } else {
-        RunState::Running
-    }
 }

@@ -55,7 +55,7 @@ pub fn now() -> Now {
     let clock = ClockId::CLOCK_BOOTTIME;
     #[cfg(not(target_os = "linux"))]
     let clock = ClockId::CLOCK_MONOTONIC;
-    let ms = |id| clock_gettime(id).map_or(0, |at| i64::from(at.tv_sec()) * 1000 + i64::from(at.tv_nsec()) / 1_000_000);
+    let ms = |id| clock_gettime(id).map_or(0, |at| at.tv_sec() * 1000 + at.tv_nsec() / 1_000_000);
     Now { unix_ms: ms(ClockId::CLOCK_REALTIME), mono_ms: ms(clock) }
 }
 

@@ -150,6 +150,14 @@ pub fn money_of(minor: i64, currency: &str) -> String {
     money(&v1::Money { minor, currency: currency.to_owned() })
 }
 
+/// `1,212,400.10 of 9,871,020.44 EUR`
+#[must_use]
+pub fn money_progress(part: &v1::MoneyProgress) -> String {
+    let sent = money_of(part.sent_minor, &part.currency);
+    let amount = sent.rsplit_once(' ').map_or(sent.as_str(), |(amount, _)| amount);
+    format!("{amount} of {}", money_of(part.total_minor, &part.currency))
+}
+
 /// `1.21M`: three digits, rounded down, without the currency.
 #[must_use]
 pub fn compact(minor: i64, currency: &str) -> String {

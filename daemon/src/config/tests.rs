@@ -1,3 +1,4 @@
+//! The configuration: precedence, defaults, every mistake at once, and no secret shown.
 use super::*;
 use payout_shared::id::Mode;
 use secrecy::ExposeSecret as _;

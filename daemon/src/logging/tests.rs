@@ -1,3 +1,4 @@
+//! Logging: no secret gets out, lines stay whole, the console has the last of them.
 use super::*;
 use tracing::Level;
 

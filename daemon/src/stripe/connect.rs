@@ -202,3 +202,52 @@ fn causes(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests {
+    use super::*;
+    use hyper_util::rt::TokioIo;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    /// A connection that looks ready, and whose other side has gone without its driver having noticed.
+    async fn stale(clock: &Clock) -> Connection {
+        let (ours, theirs) = tokio::io::duplex(1_024);
+        let gate = Gate::new(clock.clone());
+        let gated = Gated { io: TokioIo::new(ours), gate: gate.clone() };
+        let (mut sender, driver) = handshake(gated).await.unwrap();
+        let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();
+        sender.ready().await.unwrap();
+        drop(theirs);
+        Connection { sender, gate, driver, used: clock.boot() }
+    }
+
+    #[tokio::test]
+    async fn a_request_given_back_unwritten_goes_out_on_a_new_connection_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let (clock, _hand) = Clock::manual(0);
+        let connections = Connections::new(host, 4, clock.clone());
+        let request =
+            Request::post("/v1/payouts").header("host", "h").body(Full::new(Bytes::from("amount=1"))).unwrap();
+        let terms = |ms| Terms { send_before: clock.boot().plus_ms(ms), connect_ms: 1, answer_ms: 1, body_bytes: 10 };
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut heard = Vec::new();
+            while !heard.ends_with(b"amount=1") {
+                stream.read_buf(&mut heard).await.unwrap();
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            stream
+        });
+        let stale = stale(&clock).await;
+        assert!(!stale.sender.is_closed(), "nobody has noticed");
+        connections.idle().push(stale);
+        let answer = connections.exchange(request, terms(10), |_| {}).await;
+        assert_eq!(answer.unwrap().body.unwrap(), "{}");
+        drop(server.await.unwrap());
+    }
+}

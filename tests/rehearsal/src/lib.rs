@@ -1,1 +1,60 @@
-//! rehearsal
+//! The rehearsal: Stripe's twin, the daemon and the console as real processes on this machine, with the production arguments,
+//! and at the end the daemon's books held against what the twin executed, row by row.
+//!
+//! Who comes in: the binary `rehearsal`, and tests. Whom it may call: the three programs, as processes only; the twin over HTTP,
+//! the daemon through `payout`, its database by SQL of its own. Invariant: the comparison shares no code with the daemon, so
+//! that one mistake can't be on both sides.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a stopwatch beside the daemon: it measures and waits in real time, and has no Clock to ask"
+)]
+
+pub mod args;
+pub mod books;
+pub mod commands;
+pub mod compare;
+mod fetch;
+mod flow;
+mod kills;
+pub mod market;
+pub mod place;
+mod progress;
+mod read;
+pub mod report;
+pub mod role;
+mod stage;
+pub mod supervisor;
+pub mod twin;
+
+use std::{ffi::OsString, process::ExitCode};
+
+/// Runs the rehearsal, or (`--as ROLE …`) one of its programs in this process.
+pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    if let Some(role) = role::asked_for(&args) {
+        return role.run(args.into_iter().skip(3));
+    }
+    let args = match args::Args::read(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // clap's own text; its exit code for help is 0, for misuse 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    // One thread: a child that is told to die with its parent dies with the thread that started it.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("rehearsal: no async runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(flow::rehearse(&args)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("rehearsal: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -234,10 +234,10 @@ fn remember(app: &mut App, deed: Deed, target: &Target, reason: &str) -> u64 {
 pub fn answered(app: &mut App, ticket: u64, answer: Result<Reply, Failure>) {
     let Some(asked) = app.asked.clone().filter(|asked| asked.ticket == ticket) else { return };
     match answer {
-        Ok(Reply::Paused(v1::PauseReply { state, in_flight, seq })) => {
-            let word = if state == "pausing" { format!("pausing, {in_flight} in flight") } else { state };
+        // How far it has come is in the header, and changes; this line only says that it was taken.
+        Ok(Reply::Paused(v1::PauseReply { state: _, in_flight: _, seq })) => {
             app.asked = Some(Asked { accepted_seq: Some(seq), ..asked.clone() });
-            app.tell(Weight::Note, format!("pause of {} accepted (#{seq}): {word}", asked.target.name()));
+            app.tell(Weight::Note, format!("pause of {} accepted (#{seq})", asked.target.name()));
             watch(app);
         }
         Ok(Reply::Resumed(v1::ResumeReply { state, seq })) => {

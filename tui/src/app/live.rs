@@ -119,7 +119,7 @@ impl Live {
 
     /// Payouts that Stripe took: on their way, paid, settled.
     #[must_use]
-    pub fn moved(&self) -> i64 {
+    pub fn sent(&self) -> i64 {
         ["pending", "in_transit", "paid", "settled"].iter().map(|state| self.count(state)).sum()
     }
 

@@ -91,8 +91,11 @@ pub fn alarm(app: &App) -> (Alarm, String) {
 /// Old data is said before anything else; a notice of an action comes after it on the same line.
 fn link_alarm(app: &App) -> Option<(Alarm, String)> {
     let notice = app.notice.as_ref().map(|n| format!(" | {}", n.text)).unwrap_or_default();
-    let may =
-        if app.live.open_run().is_some() { "p still tries; run may still be moving money" } else { "p still tries" };
+    let may = match app.live.open_run() {
+        None => "p still tries",
+        Some(_) if app.size.0 < 90 => "p still tries; money may still move",
+        Some(_) => "p still tries; run may still be moving money",
+    };
     let sentence = match (&app.link, app.age_ms()) {
         (LinkState::Connecting, _) => return None,
         (LinkState::Lost { why, .. }, None) => format!("!NO DATA YET: {why}"),

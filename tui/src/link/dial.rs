@@ -158,26 +158,29 @@ fn spawn(host: &str, socket: Option<&Path>, asking: Asking, said: Arc<Mutex<Stri
             }
         });
     }
-    Ok(Stream::Child { _child: child, stdin, stdout })
+    Ok(Stream::Child(Box::new(Pipes { _child: child, stdin, stdout })))
 }
 
 /// A connection.
 #[derive(Debug)]
 enum Stream {
     Socket(UnixStream),
-    /// Dropping it ends the child.
-    Child {
-        _child: Child,
-        stdin: ChildStdin,
-        stdout: ChildStdout,
-    },
+    Child(Box<Pipes>),
+}
+
+/// A child whose pipes are the connection. Dropping it ends the child.
+#[derive(Debug)]
+struct Pipes {
+    _child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Socket(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Child { stdout, .. } => Pin::new(stdout).poll_read(cx, buf),
+            Self::Child(pipes) => Pin::new(&mut pipes.stdout).poll_read(cx, buf),
         }
     }
 }
@@ -186,21 +189,21 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Socket(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Child { stdin, .. } => Pin::new(stdin).poll_write(cx, buf),
+            Self::Child(pipes) => Pin::new(&mut pipes.stdin).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Socket(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Child { stdin, .. } => Pin::new(stdin).poll_flush(cx),
+            Self::Child(pipes) => Pin::new(&mut pipes.stdin).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Socket(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Child { stdin, .. } => Pin::new(stdin).poll_shutdown(cx),
+            Self::Child(pipes) => Pin::new(&mut pipes.stdin).poll_shutdown(cx),
         }
     }
 }

@@ -61,14 +61,22 @@ pub async fn stream(way: Way, first: Option<Channel>, current: watch::Sender<Opt
     }
 }
 
-/// Follows one connection; a missing frame is made good once by a snapshot on the same connection.
+/// Follows one connection; a missing frame is made good by a snapshot on the same connection, unless that is all there is.
 async fn follow(channel: Channel, place: &mut Place, backoff: &mut Backoff, out: &mpsc::Sender<Msg>) -> End {
-    match frames(&channel, place, backoff, out).await {
-        End::Resync => {
-            *place = Place::default();
-            frames(&channel, place, backoff, out).await
+    let mut last = None;
+    loop {
+        match frames(&channel, place, backoff, out).await {
+            End::Resync if last != Some(*place) => {
+                *place = Place::default();
+                last = Some(*place);
+            }
+            end @ (End::Resync | End::Lost(_) | End::Closed) => {
+                if matches!(end, End::Resync) {
+                    *place = Place::default();
+                }
+                return end;
+            }
         }
-        end @ (End::Lost(_) | End::Closed) => end,
     }
 }
 

@@ -148,12 +148,7 @@ fn last_run(canvas: &mut Canvas<'_, '_>, app: &App, run: &v1::RunPart, y: usize)
             .map(|s| (5, piece(format!("{} {}", s.state, text::count(s.count)), state_tone(&s.state)))),
     );
     canvas.line(y + 2, &pack(states, width));
-    let money = run.money.iter().map(|m| {
-        format!("{} of {}", text::money_of(m.sent_minor, &m.currency), text::money_of(m.total_minor, &m.currency))
-    });
-    let mut pieces = vec![(9, piece("  moved", Tone::Plain))];
-    pieces.extend(money.map(|words| (5, piece(words, Tone::Strong))));
-    canvas.line(y + 3, &pack(pieces, width));
+    canvas.line(y + 3, &sections::money_line(run, " sent", width));
     if app.live.skips.is_empty() {
         return y + 4;
     }

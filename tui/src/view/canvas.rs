@@ -98,6 +98,16 @@ impl<'a, 'b> Canvas<'a, 'b> {
         self.frame.buffer_mut().set_style(row, style);
     }
 
+    /// Takes everything off a row.
+    pub(super) fn clear_row(&mut self, y: usize) {
+        let row = self.part(0, y, self.width(), 1).area;
+        for position in row.positions() {
+            if let Some(cell) = self.frame.buffer_mut().cell_mut(position) {
+                cell.reset();
+            }
+        }
+    }
+
     /// Makes rows look old.
     pub(super) fn fade(&mut self, from: usize, rows: usize) {
         let style = self.theme.faded();
@@ -112,7 +122,9 @@ impl<'a, 'b> Canvas<'a, 'b> {
         let mut popup = self.part(x, y, width, height);
         let edge = format!("+{}+", "-".repeat(width.saturating_sub(2)));
         let side = format!("|{}|", " ".repeat(width.saturating_sub(2)));
-        popup.frame.buffer_mut().set_style(popup.area, ratatui::style::Style::reset());
+        for row in 0..height {
+            popup.clear_row(row);
+        }
         for row in 0..height {
             let is_edge = row == 0 || row + 1 == height;
             popup.put(0, row, if is_edge { &edge } else { &side }, tone);

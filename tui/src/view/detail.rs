@@ -17,7 +17,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
     let mut body = canvas.part(0, TOP_ROWS, width, room);
     let mut lines = Vec::new();
     if let Some(row) = &detail.row {
-        head(&mut lines, row);
+        head(&mut lines, row, width);
     }
     match (&detail.reply, &detail.error) {
         (Some(reply), error) => {
@@ -41,7 +41,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
     }
 }
 
-fn head(lines: &mut Vec<Vec<Piece>>, row: &v1::PayoutRow) {
+fn head(lines: &mut Vec<Vec<Piece>>, row: &v1::PayoutRow, width: usize) {
     let amount = row.amount.as_ref().map(text::money).unwrap_or_default();
     lines.push(vec![
         piece(" PAYOUT ", Tone::Title),
@@ -49,22 +49,17 @@ fn head(lines: &mut Vec<Vec<Piece>>, row: &v1::PayoutRow) {
         piece(row.state.to_uppercase(), state_tone(&row.state)),
         piece(format!("  {amount}"), Tone::Strong),
     ]);
-    lines.push(vec![piece(
-        format!(
-            "  creator {}  account {}  run {}  attempts {}",
-            row.creator_id, row.account_id, row.run_label, row.attempts
-        ),
-        Tone::Plain,
-    )]);
     let object = if row.stripe_payout_id.is_empty() { "none known" } else { &row.stripe_payout_id };
-    lines.push(vec![piece(
-        format!(
-            "  Stripe payout {object}  changed {}  created {}",
-            text::moment(row.changed_at_ms),
-            text::moment(row.created_at_ms)
-        ),
-        Tone::Plain,
-    )]);
+    let facts = [
+        format!("creator {}", row.creator_id),
+        format!("account {}", row.account_id),
+        format!("run {}", row.run_label),
+        format!("attempts {}", row.attempts),
+        format!("Stripe payout {object}"),
+        format!("changed {}", text::moment(row.changed_at_ms)),
+        format!("created {}", text::moment(row.created_at_ms)),
+    ];
+    flow(lines, &facts, width);
     if !row.cause.is_empty() || !row.failure_reason.is_empty() {
         lines.push(vec![
             piece("  why: ", Tone::Plain),
@@ -72,6 +67,19 @@ fn head(lines: &mut Vec<Vec<Piece>>, row: &v1::PayoutRow) {
             piece(format!("  {}", row.failure_reason), Tone::Plain),
         ]);
     }
+}
+
+/// Facts one after another, on as many lines as they need.
+fn flow(lines: &mut Vec<Vec<Piece>>, facts: &[String], width: usize) {
+    let mut line = String::new();
+    for fact in facts {
+        if !line.is_empty() && text::width(&line) + text::width(fact) + 2 > width {
+            lines.push(vec![piece(std::mem::take(&mut line), Tone::Plain)]);
+        }
+        line.push_str("  ");
+        line.push_str(fact);
+    }
+    lines.push(vec![piece(line, Tone::Plain)]);
 }
 
 fn next(lines: &mut Vec<Vec<Piece>>, reply: &v1::ShowPayoutReply) {
@@ -104,8 +112,8 @@ fn attempts(lines: &mut Vec<Vec<Piece>>, reply: &v1::ShowPayoutReply, width: usi
         ]);
         lines.push(vec![piece(
             format!(
-                "    key {}  first sent {}  last sent {} (Stripe's clock)",
-                text::cut(&a.key, width.saturating_sub(64).max(16)),
+                "    key {}  sent {} to {} (Stripe's clock)",
+                text::cut(&a.key, width.saturating_sub(50).max(16)),
                 text::clock(a.first_sent_stripe_ms),
                 text::clock(a.last_sent_stripe_ms)
             ),
@@ -153,7 +161,7 @@ fn items(lines: &mut Vec<Vec<Piece>>, reply: &v1::ShowPayoutReply) {
         lines.push(vec![piece(
             format!(
                 "  {}  {} {}  {}  #{}{released}",
-                text::moment(item.earned_at_ms),
+                text::moment(item.earned_at_ms).get(..10).unwrap_or("-"),
                 text::left(&item.kind, 14),
                 text::right(&text::money_of(item.amount_minor, &currency), 18),
                 item.source_id,

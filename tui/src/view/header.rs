@@ -48,7 +48,8 @@ pub(super) fn top(canvas: &mut Canvas<'_, '_>, app: &App) {
     let mut pieces = vec![(9, badge(app))];
     pieces.push((4, piece(text::cut(&live.daemon.hostname, 24), Tone::Plain)));
     if let Some(run) = &live.run {
-        pieces.push((6, piece(format!("run {}", text::cut(&run.label, 16)), Tone::Strong)));
+        let which = if live.open_run().is_some() { "run" } else { "last run" };
+        pieces.push((6, piece(format!("{which} {}", text::cut(&run.label, 16)), Tone::Strong)));
     }
     pieces.push((8, piece(standing::state_words(app), state_tone(app))));
     if let Some(run) = live.open_run().filter(|run| run.started_at_ms > 0) {
@@ -85,6 +86,7 @@ pub(super) fn alarm(canvas: &mut Canvas<'_, '_>, y: usize, app: &App) {
     }
     let tone = tone_of(alarm);
     let sign = if alarm == Alarm::Trouble { "" } else { " " };
+    canvas.clear_row(y);
     canvas.put(0, y, &text::left(&format!("{sign}{sentence}"), canvas.width()), tone);
 }
 

@@ -14,7 +14,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
     let (width, height) = (canvas.width(), canvas.height());
     let mut popup =
         canvas.popup(width.saturating_sub(4).min(104), height.saturating_sub(2), "KEYS (j k, Esc)", Tone::Title);
-    let rows = popup.height().saturating_sub(2);
+    let rows = popup.height().saturating_sub(3);
     let actions: Vec<&actions::Action> = actions::of(app.screen).collect();
     let top = app.help_top.min(actions.len().saturating_sub(rows));
     let room = popup.width().saturating_sub(14);
@@ -26,9 +26,14 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
             Some(why) => popup.put(14, y, &text::cut(&format!("{} (not now: {why})", action.help), room), Tone::Dim),
         };
     }
-    let letters =
-        ". planned > submitting U unknown o pending T transit P paid S settled F failed R returned C canceled V voided";
-    popup.put(0, rows + 1, &text::cut(letters, popup.width()), Tone::Dim);
+    let letters = [
+        ". planned  > submitting  U unknown  o pending  T in transit  P paid  S settled",
+        "F failed  R returned  C canceled  V voided  v reversing  X reversed",
+    ];
+    for (y, line) in letters.into_iter().enumerate() {
+        let line = text::cut(line, popup.width());
+        popup.put(0, rows + 1 + y, &line, Tone::Dim);
+    }
 }
 
 /// The palette: what was typed, and the actions with that in their names.

@@ -8,9 +8,9 @@ use crate::{app::App, text};
 use payout_proto::v1;
 
 /// Where the line of alarm is.
-pub(super) const ALARM_ROW: usize = 8;
+pub(super) const ALARM_ROW: usize = 9;
 /// First row below the rule under the progress block.
-const BODY_ROW: usize = 10;
+const BODY_ROW: usize = 11;
 /// Columns of the plot on the right.
 const PLOT_COLUMNS: usize = 46;
 
@@ -26,7 +26,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
         canvas.put(left, y, "|", Tone::Dim);
     }
     plot(&mut canvas.part(left + 2, 3, PLOT_COLUMNS, 6), app);
-    canvas.rule(9);
+    canvas.rule(10);
     let rows = height.saturating_sub(BODY_ROW + 4);
     let causes = (app.live.causes.len() + 1).clamp(2, rows / 4 + 1);
     let log = (rows / 3).max(4);
@@ -64,18 +64,7 @@ fn progress(canvas: &mut Canvas<'_, '_>, app: &App, run: &v1::RunPart) {
     let width = canvas.width();
     canvas.put(0, 0, " PROGRESS", Tone::Title);
     canvas.line(1, &sections::progress(app, run, width));
-    let money = run.money.iter().map(|m| {
-        format!("{} of {}", text::money_of(m.sent_minor, &m.currency), text::money_of(m.total_minor, &m.currency))
-    });
-    let mut pieces = vec![(9, piece(" moved", Tone::Plain))];
-    pieces.extend(money.map(|words| (5, piece(words, Tone::Strong))));
-    let all = pieces.len();
-    let mut kept = pack(pieces, width.saturating_sub(16));
-    let shown = kept.len().div_ceil(2);
-    if shown < all {
-        kept.push(piece(format!("  +{} currencies", all - shown), Tone::Dim));
-    }
-    canvas.line(2, &kept);
+    canvas.line(2, &sections::money_line(run, "sent", width));
     let rate = app.live.rate.clone().unwrap_or_default();
     let pieces = vec![
         (
@@ -103,6 +92,14 @@ fn progress(canvas: &mut Canvas<'_, '_>, app: &App, run: &v1::RunPart) {
     ];
     canvas.line(3, &pack(pieces, width));
     canvas.line(4, &pack(sections::counts(app, run, run.answered), width));
+    let asked = format!(
+        " {} purses, {} skipped; asked for by {} {}",
+        text::count(run.purses),
+        text::count(run.skipped),
+        run.requested_by,
+        run.reason
+    );
+    canvas.put(0, 5, &text::cut(&asked, width), Tone::Dim);
 }
 
 /// When Stripe last told us something.

@@ -81,6 +81,27 @@ pub(super) fn moved_money(run: &v1::RunPart, room: usize) -> String {
     out
 }
 
+/// Money that Stripe has, of what is planned, in full: as many currencies as fit.
+#[must_use]
+pub(super) fn money_line(run: &v1::RunPart, word: &str, width: usize) -> Vec<Piece> {
+    let mut money: Vec<&v1::MoneyProgress> = run.money.iter().collect();
+    money.sort_by_key(|m| std::cmp::Reverse(m.total_minor));
+    let mut out = vec![piece(format!(" {word} "), Tone::Plain)];
+    let mut used = text::width(word) + 2;
+    for (at, m) in money.iter().enumerate() {
+        let words = format!(" {}", text::money_progress(m));
+        used += text::width(&words) + 1;
+        let more = if at + 1 < money.len() { 15 } else { 0 };
+        if at > 0 && used + more > width {
+            out.push(piece(format!(" +{} currencies", money.len() - at), Tone::Dim));
+            break;
+        }
+        out.push(piece(words, Tone::Strong));
+        out.push(piece(" ", Tone::Plain));
+    }
+    out
+}
+
 /// paid, FAILED with its share, held, unknown, planned: the counts that are watched.
 #[must_use]
 pub(super) fn counts(app: &App, run: &v1::RunPart, answered: i64) -> Vec<(u8, Piece)> {
@@ -95,7 +116,7 @@ pub(super) fn counts(app: &App, run: &v1::RunPart, answered: i64) -> Vec<(u8, Pi
     let unknown = live.count("unknown");
     let skipped = run.skipped;
     vec![
-        (8, piece(format!(" moved {}", text::count(live.moved())), Tone::Plain)),
+        (8, piece(format!(" sent {}", text::count(live.sent())), Tone::Plain)),
         (3, piece(format!("paid {}", text::count(live.count("paid") + live.count("settled"))), Tone::Plain)),
         (
             9,
@@ -118,16 +139,15 @@ pub(super) fn counts(app: &App, run: &v1::RunPart, answered: i64) -> Vec<(u8, Pi
 pub(super) fn causes(canvas: &mut Canvas<'_, '_>, app: &App) {
     let (width, height) = (canvas.width(), canvas.height());
     let is_long = width >= 120;
-    let name = if is_long { 36 } else { width.saturating_sub(53).clamp(12, 30) };
-    let tail = if is_long {
-        "  last      creators  what next               last 10 min  new?"
-    } else if width >= 76 {
-        "  last 10 min"
-    } else {
-        ""
+    let name = if is_long { 30 } else { width.saturating_sub(if width >= 76 { 55 } else { 35 }).clamp(14, 30) };
+    let amount = if is_long { 18 } else { 15 };
+    let tail = match width {
+        120.. => "  first     last      creators  what next               last 10 min  new?",
+        76..120 => "  first     10 min",
+        _ => "",
     };
-    let title =
-        format!(" {}{:>8}{:>8} {:>18}  first   {tail}", text::left("FAILING BY CAUSE", name), "n", "share", "amount");
+    let head = text::left("FAILING BY CAUSE", name);
+    let title = format!(" {head}{:>8}{:>8} {:>amount$}{tail}", "n", "share", "amount");
     canvas.put(0, 0, &title, Tone::Title);
     let causes = &app.live.causes;
     if causes.is_empty() {
@@ -157,20 +177,21 @@ fn cause_line(app: &App, cause: &v1::Cause, name: usize, is_long: bool, width: u
         [first, rest @ ..] => format!("{} +{}", text::money(first), rest.len()),
     };
     let suffix = match cause.state.as_str() {
-        "planned" => " (leaves again)",
-        "unknown" => " (UNKNOWN outcome)",
-        "returned" => " (returned)",
+        "planned" => " auto",
+        "unknown" => " UNKNOWN",
+        "returned" => " RETURNED",
         _ => "",
     };
     let shown = format!("{}{suffix}", text::clean(&cause.cause));
     let mut line = format!(
-        "{}{:>8}{:>8} {}  {}",
+        "{}{:>8}{share:>8} {}",
         text::left(&shown, name),
         text::count(cause.count),
-        share,
-        text::right(&amount, 18),
-        text::clock(cause.first_ms)
+        text::right(&amount, if is_long { 18 } else { 15 }),
     );
+    if width >= 76 {
+        line.push_str(&format!("  {}", text::clock(cause.first_ms)));
+    }
     if is_long {
         let news = if cause.is_new { "NEW" } else { "" };
         line.push_str(&format!(

@@ -54,11 +54,13 @@ const RULES: [(&str, &str); 12] = [
          AND NOT EXISTS (SELECT 1 FROM payout_attempts a WHERE a.payout_id = p.id AND a.kind = 'create' \
          AND a.state = 'executed' AND a.stripe_object_id = p.stripe_payout_id)",
     ),
+    // Its own object's status may be told late and out of order: there the payout's state is what counts.
     (
         "payout {0} is {1}, but Stripe executed its attempt {2} and the money has not come back",
         "SELECT p.id, p.state, a.key FROM creator_payouts p JOIN payout_attempts a ON a.payout_id = p.id AND a.kind = 'create' \
          WHERE p.state IN ('planned', 'submitting', 'unknown', 'voided', 'failed', 'canceled', 'returned') \
-         AND a.state = 'executed' AND a.object_status IN ('pending', 'in_transit', 'paid')",
+         AND a.state = 'executed' AND a.object_status IN ('pending', 'in_transit', 'paid') \
+         AND (p.stripe_payout_id IS NULL OR p.stripe_payout_id <> a.stripe_object_id)",
     ),
     (
         "payout {0} is voided, but its attempt {1} is {2}",
@@ -68,7 +70,7 @@ const RULES: [(&str, &str); 12] = [
     (
         "payout {0} is {1} and its attempt {2} is still on the wire as far as is stored",
         "SELECT p.id, p.state, a.key FROM creator_payouts p JOIN payout_attempts a ON a.payout_id = p.id AND a.kind = 'create' \
-         WHERE a.on_wire AND p.state IN ('planned', 'failed', 'canceled')",
+         WHERE a.on_wire AND p.state = 'planned'",
     ),
     (
         "payout {0} is not the outcome of its purse in run {1} (that is {2})",

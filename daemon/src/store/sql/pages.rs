@@ -92,7 +92,7 @@ fn push_filter(query: &mut QueryBuilder<DB>, filter: &PayoutFilter) {
 /// A part of an id, in lower case; what LIKE would read as a wildcard is taken as it is.
 fn like_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
-    for letter in text.chars().flat_map(char::to_lowercase) {
+    for letter in text.to_ascii_lowercase().chars() {
         if matches!(letter, '%' | '_' | '!') {
             pattern.push('!');
         }

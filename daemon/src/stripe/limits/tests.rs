@@ -1,3 +1,4 @@
+//! The limits by a manual clock: rates that hold, and what a limit of Stripe's does to them.
 use super::*;
 use crate::clock::ManualClock;
 

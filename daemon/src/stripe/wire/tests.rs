@@ -1,3 +1,4 @@
+//! Requests as literals, answers whole, lacking and broken.
 use super::*;
 use crate::stripe::{ListRequest, create_body};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

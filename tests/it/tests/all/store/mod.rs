@@ -1,0 +1,14 @@
+//! The store's laws, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
+mod accounts;
+mod books;
+mod csv;
+mod daemon;
+mod fixtures;
+mod import;
+mod inbox;
+mod journal;
+mod pages;
+mod platform;
+mod runs;
+mod schema;

@@ -1,0 +1,237 @@
+//! A control server on a real Unix socket that says what a test tells it to.
+use payout_proto::v1::{
+    self,
+    control_server::{Control, ControlServer},
+};
+use std::{
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
+use tokio::{
+    net::UnixListener,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use tokio_stream::{
+    Stream, StreamExt,
+    wrappers::{ReceiverStream, UnixListenerStream},
+};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
+
+type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// A watch stream that a client opened: what it asked for, and where to put frames.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    pub(crate) request: v1::WatchRequest,
+    pub(crate) frames: mpsc::Sender<Result<v1::WatchFrame, Status>>,
+}
+
+/// What the server says and has heard.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) parts: v1::Live,
+    pub(crate) rows: Vec<v1::PayoutRow>,
+    pub(crate) shown: v1::ShowPayoutReply,
+    pub(crate) pause: Option<Status>,
+    pub(crate) paused: Vec<v1::PauseRequest>,
+    pub(crate) resumed: Vec<v1::ResumeRequest>,
+    pub(crate) imported: Option<Vec<u8>>,
+    pub(crate) books: v1::CheckBooksReply,
+    pub(crate) schedule: Option<Status>,
+    /// Calls hang for ever.
+    pub(crate) hangs: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    pub(crate) script: Arc<Mutex<Script>>,
+    watchers: mpsc::Sender<Watcher>,
+}
+
+/// A running server; dropping it cuts every connection.
+#[derive(Debug)]
+pub(crate) struct Fake {
+    pub(crate) script: Arc<Mutex<Script>>,
+    pub(crate) watchers: mpsc::Receiver<Watcher>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Fake {
+    pub(crate) fn start(socket: &Path, parts: v1::Live) -> Self {
+        let (tell, watchers) = mpsc::channel(16);
+        let script = Arc::new(Mutex::new(Script { parts, ..Script::default() }));
+        let handle = Handle { script: Arc::clone(&script), watchers: tell };
+        let _ = std::fs::remove_file(socket);
+        let incoming = UnixListenerStream::new(UnixListener::bind(socket).unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let served = Server::builder().add_service(ControlServer::new(handle)).serve_with_incoming(incoming);
+            tokio::select! { _ = served => {}, _ = stopped => {} }
+        });
+        Self { script, watchers, stop: Some(stop), task }
+    }
+
+    /// Stops, and waits until it has.
+    pub(crate) async fn stop(mut self) {
+        drop(self.stop.take());
+        while let Ok(watcher) = self.watchers.try_recv() {
+            let _ = watcher.frames.send(Err(Status::unavailable("gone"))).await;
+        }
+        let _ = self.task.await;
+    }
+}
+
+/// A socket in a directory of its own.
+pub(crate) fn socket() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    (dir, path)
+}
+
+impl Handle {
+    async fn ready(&self) {
+        if self.script.lock().unwrap().hangs {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Control for Handle {
+    type DryRunStream = Boxed<v1::DryRunLine>;
+    type ImportEarningsStream = Boxed<v1::ImportProgress>;
+    type WatchStream = Boxed<v1::WatchFrame>;
+
+    async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Result<Response<v1::GetStatusReply>, Status> {
+        self.ready().await;
+        let parts = self.script.lock().unwrap().parts.clone();
+        let states = parts.states.unwrap_or_default().states;
+        Ok(Response::new(v1::GetStatusReply { daemon: parts.daemon, run: parts.run, states }))
+    }
+
+    async fn start_run(&self, request: Request<v1::StartRunRequest>) -> Result<Response<v1::StartRunReply>, Status> {
+        let label = format!("{}#2", request.into_inner().cycle_date);
+        Ok(Response::new(v1::StartRunReply { run_id: "run_new".into(), label }))
+    }
+
+    async fn dry_run(&self, _: Request<v1::DryRunRequest>) -> Result<Response<Self::DryRunStream>, Status> {
+        let line = v1::DryRunLine {
+            creator_id: "c1".into(),
+            currency: "usd".into(),
+            outcome: "payout".into(),
+            amount_minor: 1234,
+            ..v1::DryRunLine::default()
+        };
+        let total = v1::DryRunTotal { payouts: 1, ..v1::DryRunTotal::default() };
+        let last = v1::DryRunLine { total: Some(total), ..v1::DryRunLine::default() };
+        Ok(Response::new(Box::pin(tokio_stream::iter([Ok(line), Ok(last)]))))
+    }
+
+    async fn list_runs(&self, _: Request<v1::ListRunsRequest>) -> Result<Response<v1::ListRunsReply>, Status> {
+        let runs = self.script.lock().unwrap().parts.run.clone().into_iter().collect();
+        Ok(Response::new(v1::ListRunsReply { runs }))
+    }
+
+    async fn show_run(&self, request: Request<v1::ShowRunRequest>) -> Result<Response<v1::ShowRunReply>, Status> {
+        let parts = self.script.lock().unwrap().parts.clone();
+        let asked = request.into_inner().run;
+        let run = parts.run.filter(|run| run.label == asked || run.id == asked);
+        let run = run.ok_or_else(|| Status::not_found(format!("there is no run {asked}")))?;
+        Ok(Response::new(v1::ShowRunReply { run: Some(run), ..v1::ShowRunReply::default() }))
+    }
+
+    async fn pause(&self, request: Request<v1::PauseRequest>) -> Result<Response<v1::PauseReply>, Status> {
+        self.ready().await;
+        let mut script = self.script.lock().unwrap();
+        script.paused.push(request.into_inner());
+        match script.pause.clone() {
+            Some(status) => Err(status),
+            None => Ok(Response::new(v1::PauseReply { state: "pausing".into(), in_flight: 24, seq: 91 })),
+        }
+    }
+
+    async fn resume(&self, request: Request<v1::ResumeRequest>) -> Result<Response<v1::ResumeReply>, Status> {
+        self.script.lock().unwrap().resumed.push(request.into_inner());
+        Ok(Response::new(v1::ResumeReply { state: "running".into(), seq: 92 }))
+    }
+
+    async fn list_payouts(
+        &self,
+        request: Request<v1::ListPayoutsRequest>,
+    ) -> Result<Response<v1::ListPayoutsReply>, Status> {
+        self.ready().await;
+        let asked = request.into_inner();
+        let script = self.script.lock().unwrap();
+        let wanted: Vec<_> = script
+            .rows
+            .iter()
+            .filter(|row| asked.states.is_empty() || asked.states.contains(&row.state))
+            .filter(|row| asked.cause.is_empty() || asked.cause == row.cause)
+            .cloned()
+            .collect();
+        let from: usize = asked.cursor.parse().unwrap_or(0);
+        let limit = usize::try_from(asked.limit).unwrap_or(100).max(1);
+        let rows: Vec<_> = wanted.iter().skip(from).take(limit).cloned().collect();
+        let next_cursor =
+            if from + rows.len() < wanted.len() { (from + rows.len()).to_string() } else { String::new() };
+        Ok(Response::new(v1::ListPayoutsReply { rows, next_cursor, total: i64::try_from(wanted.len()).unwrap() }))
+    }
+
+    async fn show_payout(
+        &self,
+        request: Request<v1::ShowPayoutRequest>,
+    ) -> Result<Response<v1::ShowPayoutReply>, Status> {
+        let mut shown = self.script.lock().unwrap().shown.clone();
+        if let Some(payout) = &mut shown.payout {
+            payout.id = request.into_inner().payout_id;
+        }
+        Ok(Response::new(shown))
+    }
+
+    async fn import_earnings(
+        &self,
+        request: Request<Streaming<v1::ImportChunk>>,
+    ) -> Result<Response<Self::ImportEarningsStream>, Status> {
+        let mut chunks = request.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            bytes.extend(chunk?.data);
+        }
+        self.script.lock().unwrap().imported = Some(bytes);
+        let done = v1::ImportDone { imported: 2, known: 1, creators: 2, seq: 5 };
+        let last = v1::ImportProgress { checked: 3, written: 3, done: Some(done) };
+        Ok(Response::new(Box::pin(tokio_stream::iter([Ok(last)]))))
+    }
+
+    async fn get_schedule(&self, _: Request<v1::GetScheduleRequest>) -> Result<Response<v1::GetScheduleReply>, Status> {
+        Ok(Response::new(v1::GetScheduleReply {
+            armed: true,
+            timezone: "UTC".into(),
+            ..v1::GetScheduleReply::default()
+        }))
+    }
+
+    async fn set_schedule(
+        &self,
+        request: Request<v1::SetScheduleRequest>,
+    ) -> Result<Response<v1::GetScheduleReply>, Status> {
+        if let Some(status) = self.script.lock().unwrap().schedule.clone() {
+            return Err(status);
+        }
+        Ok(Response::new(v1::GetScheduleReply { armed: request.into_inner().armed, ..v1::GetScheduleReply::default() }))
+    }
+
+    async fn check_books(&self, _: Request<v1::CheckBooksRequest>) -> Result<Response<v1::CheckBooksReply>, Status> {
+        Ok(Response::new(self.script.lock().unwrap().books.clone()))
+    }
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let (frames, stream) = mpsc::channel(16);
+        let watcher = Watcher { request: request.into_inner(), frames };
+        self.watchers.send(watcher).await.map_err(|_| Status::unavailable("the test has ended"))?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}
