@@ -9,12 +9,16 @@ use std::{
 pub enum Topic {
     /// The database doesn't answer.
     Database,
+    /// The figures on screens aren't renewed.
+    Figures,
     /// Another daemon holds the lease.
     Lease,
     /// No key, a refused one, or no answer.
     Stripe,
     /// Stripe's Date and ours are too far apart, or it isn't known.
     Clock,
+    /// Armed, and yet it starts nothing: no cron secret, or a clock that can't be believed.
+    Schedule,
     /// No webhook secret: webhooks are refused.
     Webhooks,
     /// Logs can't be written.
@@ -36,6 +40,12 @@ impl Health {
     /// It is well again; true when it wasn't before.
     pub fn good(&self, topic: Topic) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&topic).is_some()
+    }
+
+    /// Something is wrong about this topic.
+    #[must_use]
+    pub fn is_bad(&self, topic: Topic) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&topic)
     }
 
     /// Everything that is wrong; empty = all is well.

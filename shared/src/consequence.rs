@@ -1,5 +1,8 @@
 //! What follows from a change: when items are released, what an attempt is after new knowledge, when an unknown one is asked again.
-use crate::{attempt::AttemptState, payout::PayoutState};
+use crate::{
+    attempt::AttemptState,
+    payout::{ObjectStatus, PayoutState},
+};
 
 /// May the payout's items be released? `executed`: its newest attempt has an object; `money_back`: the money was seen back.
 ///
@@ -39,6 +42,20 @@ pub const fn attempt_after(known: AttemptState, news: AttemptState) -> AttemptSt
         },
         AttemptState::Intended | AttemptState::Waiting | AttemptState::Unknown => news,
     }
+}
+
+/// What is known of an object's status after `news`: a late event takes nothing back. What ended it stays (failed, canceled), else the
+/// furthest counts.
+#[must_use]
+pub fn status_after(known: Option<ObjectStatus>, news: Option<ObjectStatus>) -> Option<ObjectStatus> {
+    let rank = |status: ObjectStatus| match status {
+        ObjectStatus::Pending => 0,
+        ObjectStatus::InTransit => 1,
+        ObjectStatus::Paid => 2,
+        ObjectStatus::Canceled => 3,
+        ObjectStatus::Failed => 4,
+    };
+    known.into_iter().chain(news).max_by_key(|status| rank(*status))
 }
 
 /// What to do about an unknown create that a listing didn't show.
@@ -86,6 +103,20 @@ mod tests {
         for news in AttemptState::ALL {
             assert_eq!(attempt_after(AttemptState::Executed, news), AttemptState::Executed);
         }
+    }
+
+    #[test]
+    fn a_late_event_takes_no_status_back() {
+        for known in ObjectStatus::ALL {
+            for news in ObjectStatus::ALL {
+                let after = status_after(Some(known), Some(news));
+                assert_eq!(after, status_after(Some(news), Some(known)), "the order of events makes no difference");
+                assert_eq!(status_after(after, Some(news)), after, "nor does repetition");
+            }
+            assert_eq!(status_after(None, Some(known)), Some(known));
+            assert_eq!(status_after(Some(known), None), Some(known));
+        }
+        assert_eq!(status_after(Some(ObjectStatus::Failed), Some(ObjectStatus::Pending)), Some(ObjectStatus::Failed));
     }
 
     #[test]

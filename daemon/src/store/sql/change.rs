@@ -8,9 +8,9 @@ use crate::store::{
 use payout_shared::{
     answer::PayoutObject,
     attempt::AttemptState,
-    consequence::{attempt_after, releases},
+    consequence::{attempt_after, releases, status_after},
     id::{PayoutId, RunId},
-    payout::{self, PayoutEvent, PayoutState, Standing, Verdict, Which},
+    payout::{self, ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which},
 };
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 use std::collections::HashMap;
@@ -252,21 +252,25 @@ pub(super) async fn record_foreign(
 /// `own`: the object is this attempt's; an odd one is recorded beside it only.
 async fn write_attempt(tx: &mut Tx, now_ms: i64, change: &AttemptChange, own: bool) -> Result<(), StoreError> {
     let known = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT state FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
+        "SELECT state, object_status FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
     )))
     .bind(&change.key)
     .fetch_optional(&mut **tx)
     .await?
     .ok_or_else(|| StoreError::NotFound { what: "attempt", name: change.key.clone() })?;
-    let known: String = known.try_get(0)?;
+    let (known, status): (String, Option<String>) = (known.try_get(0)?, known.try_get(1)?);
     let known = AttemptState::parse(&known)
         .ok_or_else(|| StoreError::Broken(format!("attempt {} has the unknown state {known:?}", change.key)))?;
     let next = change.state.map_or(known, |news| attempt_after(known, news));
     let object = change.object.as_ref().filter(|_| own);
+    let status = status_after(
+        status.as_deref().and_then(ObjectStatus::parse),
+        object.and_then(|object| object.status),
+    );
     sqlx::query::<DB>(
         "UPDATE payout_attempts SET state = $2, on_wire = on_wire AND NOT $3, ambiguous_sends = ambiguous_sends + $4, \
          no_resend = no_resend OR $5, absent_listings = absent_listings + $6, \
-         stripe_object_id = COALESCE(stripe_object_id, $7), object_status = COALESCE($8, object_status), \
+         stripe_object_id = COALESCE(stripe_object_id, $7), object_status = $8, \
          http_status = COALESCE($9, http_status), error_type = COALESCE($10, error_type), \
          error_code = COALESCE($11, error_code), error_message = COALESCE($12, error_message), \
          request_id = COALESCE($13, request_id), answered_at_ms = COALESCE($14, answered_at_ms) WHERE key = $1",
@@ -278,7 +282,7 @@ async fn write_attempt(tx: &mut Tx, now_ms: i64, change: &AttemptChange, own: bo
     .bind(change.no_resend)
     .bind(i64::from(change.absent))
     .bind(object.map(|object| object.id.as_str()))
-    .bind(object.and_then(|object| object.status).map(|status| status.as_str()))
+    .bind(status.map(|status| status.as_str()))
     .bind(change.http_status.map(i64::from))
     .bind(&change.error_type)
     .bind(&change.error_code)

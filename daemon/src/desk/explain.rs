@@ -1,0 +1,210 @@
+//! What happens next by itself, or what is awaited until when: one sentence, from what is stored.
+use super::time_of_day;
+use crate::store::door_types::{AttemptRow, HoldRow, PayoutRow};
+use payout_shared::{attempt::AttemptKind, consequence::RESEND_WITHIN_MS, payout::PayoutState, run::RunState};
+
+/// Everything the sentence depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The payout.
+    pub row: &'a PayoutRow,
+    /// Its attempts.
+    pub attempts: &'a [AttemptRow],
+    /// A hold on its creator.
+    pub hold: Option<&'a HoldRow>,
+    /// Its run's state.
+    pub run: RunState,
+    /// Everything is told to pause.
+    pub all_paused: bool,
+    /// Our clock, Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// What happens to one payout next.
+#[must_use]
+pub fn payout(facts: &Facts<'_>) -> String {
+    let released = facts.row.released_at_ms.is_some();
+    let next = match facts.row.state {
+        PayoutState::Planned => return planned(facts),
+        PayoutState::Submitting => {
+            "its request is on the wire: the answer is awaited; without one it is looked for at Stripe before it is sent again"
+                .to_owned()
+        }
+        PayoutState::Unknown => return unknown(facts),
+        PayoutState::Pending => "Stripe has it and sends it to the bank by itself; Stripe says when it arrived".to_owned(),
+        PayoutState::InTransit => "on its way to the bank; Stripe says when it arrived".to_owned(),
+        PayoutState::Paid => "paid; a bank can still send it back, which would show here".to_owned(),
+        PayoutState::Settled => "settled: nothing more happens by itself".to_owned(),
+        PayoutState::Voided => "given up before anything was executed: its earnings are free for a later run".to_owned(),
+        PayoutState::Failed | PayoutState::Returned | PayoutState::Canceled if released => {
+            "not sent again by itself; its earnings are free for a later run".to_owned()
+        }
+        PayoutState::Failed | PayoutState::Returned | PayoutState::Canceled => {
+            "not sent again by itself; its earnings stay locked until Stripe shows the money back".to_owned()
+        }
+        PayoutState::Reversing => "a reversal was asked for: Stripe's answer is awaited".to_owned(),
+        PayoutState::Reversed => "reversed at Stripe".to_owned(),
+    };
+    match facts.hold {
+        Some(hold) => format!("{next}; {}", held(hold)),
+        None => next,
+    }
+}
+
+fn planned(facts: &Facts<'_>) -> String {
+    if let Some(hold) = facts.hold {
+        return format!("{}: it won't leave; at its turn it is taken out and its earnings are free again", held(hold));
+    }
+    if facts.all_paused {
+        return "everything is paused: it leaves after that is resumed".to_owned();
+    }
+    match facts.run {
+        RunState::Paused | RunState::Pausing => "its run is paused: it leaves after the run is resumed".to_owned(),
+        RunState::AwaitingApproval => "its run waits for approval".to_owned(),
+        RunState::Aborting | RunState::Aborted => "its run is being taken back: it is voided".to_owned(),
+        RunState::Planning | RunState::Planned => "it leaves when its run begins to send".to_owned(),
+        RunState::Running
+        | RunState::Completed
+        | RunState::CompletedWithFailures
+        | RunState::Settled
+        | RunState::Missed => match &facts.row.cause {
+            Some(cause) if facts.row.not_before_ms > facts.now_ms => {
+                let at = time_of_day(facts.row.not_before_ms);
+                format!("put back ({cause}): it leaves again by itself at {at}, with the same key")
+            }
+            Some(cause) => format!("put back ({cause}): it leaves again by itself at its turn, with the same key"),
+            None => "it leaves at its turn".to_owned(),
+        },
+    }
+}
+
+/// Locked until it is proven what became of it, whatever else is so.
+fn unknown(facts: &Facts<'_>) -> String {
+    let newest = facts.attempts.iter().rev().find(|attempt| attempt.kind == AttemptKind::Create);
+    let first_sent_ms = newest.and_then(|attempt| attempt.first_sent_stripe_ms);
+    let is_young = first_sent_ms.is_some_and(|sent| facts.now_ms.saturating_sub(sent) < RESEND_WITHIN_MS);
+    let when = if facts.row.not_before_ms > facts.now_ms {
+        format!("at {}", time_of_day(facts.row.not_before_ms))
+    } else {
+        "now".to_owned()
+    };
+    let then = if is_young { "; if it isn't there it is asked for again with the same key" } else { "" };
+    let paused = match facts.run {
+        _ if facts.all_paused => " (nothing is sent while everything is paused)",
+        RunState::Paused | RunState::Pausing => " (nothing is sent while its run is paused)",
+        RunState::Planning
+        | RunState::Planned
+        | RunState::AwaitingApproval
+        | RunState::Running
+        | RunState::Completed
+        | RunState::CompletedWithFailures
+        | RunState::Settled
+        | RunState::Missed
+        | RunState::Aborting
+        | RunState::Aborted => "",
+    };
+    format!("looked for in Stripe's list {when}{then}{paused}; locked until it is proven, never paid twice")
+}
+
+fn held(hold: &HoldRow) -> String {
+    if hold.cause == "bank_failure" {
+        format!("its creator is held until the bank account changes ({})", hold.reason)
+    } else {
+        format!("its creator is held by {}: {}", hold.placed_by, hold.reason)
+    }
+}
+
+/// What happens by itself to all payouts of one cause.
+#[must_use]
+pub fn cause(state: PayoutState, cause: &str) -> &'static str {
+    match state {
+        PayoutState::Planned => "leaves again by itself",
+        PayoutState::Submitting => "answer awaited",
+        PayoutState::Unknown if cause == "idempotency_error" => "needs a person: never re-keyed by itself",
+        PayoutState::Unknown => "looked for, then asked again with the same key",
+        PayoutState::Failed => "not sent again by itself",
+        PayoutState::Returned => "creator held until the bank account changes",
+        PayoutState::Canceled => "canceled at Stripe",
+        PayoutState::Pending | PayoutState::InTransit => "on its way",
+        PayoutState::Paid | PayoutState::Settled => "paid",
+        PayoutState::Voided => "free for a later run",
+        PayoutState::Reversing => "reversal awaited",
+        PayoutState::Reversed => "reversed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use payout_shared::{
+        currency::Currency,
+        id::{AccountId, CreatorId, DestinationId, PayoutId, RunId},
+        money::Money,
+        run::RunLabel,
+    };
+
+    const NOW: i64 = 1_796_104_800_000;
+
+    fn row(state: PayoutState) -> PayoutRow {
+        PayoutRow {
+            id: PayoutId::new("pay_1"),
+            run_id: RunId::new("run_1"),
+            run_label: RunLabel::parse("2026-12-01#1").unwrap(),
+            creator: CreatorId::new("c"),
+            account: AccountId::new("acct_1"),
+            amount: Money::new(100, Currency::parse("usd").unwrap()),
+            destination: DestinationId::new("ba_1"),
+            state,
+            attempts: 1,
+            not_before_ms: 0,
+            cause: None,
+            failure_reason: None,
+            stripe_payout_id: None,
+            request_id: None,
+            created_at_ms: 0,
+            changed_at_ms: 0,
+            released_at_ms: None,
+        }
+    }
+
+    fn say(row: &PayoutRow, run: RunState, all_paused: bool, hold: Option<&HoldRow>) -> String {
+        payout(&Facts { row, attempts: &[], hold, run, all_paused, now_ms: NOW })
+    }
+
+    #[test]
+    fn what_is_paused_is_never_said_to_leave_by_itself() {
+        let planned = row(PayoutState::Planned);
+        for state in [RunState::Paused, RunState::Pausing] {
+            assert!(say(&planned, state, false, None).contains("paused"), "{state:?}");
+        }
+        assert!(say(&planned, RunState::Running, true, None).contains("everything is paused"));
+        assert_eq!(say(&planned, RunState::Running, false, None), "it leaves at its turn");
+    }
+
+    #[test]
+    fn an_unknown_one_is_locked_and_asked_again_only_while_its_key_is_surely_remembered() {
+        let mut unknown = row(PayoutState::Unknown);
+        unknown.not_before_ms = NOW + 15_000;
+        let said = say(&unknown, RunState::Running, false, None);
+        assert_eq!(
+            said, "looked for in Stripe's list at 06:00:15Z; locked until it is proven, never paid twice",
+            "without a known send nothing is promised"
+        );
+    }
+
+    #[test]
+    fn a_failure_says_where_its_earnings_are_and_why_its_creator_is_held() {
+        let mut failed = row(PayoutState::Failed);
+        assert!(say(&failed, RunState::Running, false, None).contains("stay locked"));
+        failed.released_at_ms = Some(1);
+        let hold = HoldRow {
+            creator: CreatorId::new("c"),
+            cause: "bank_failure".to_owned(),
+            reason: "account closed".to_owned(),
+            placed_by: "engine".to_owned(),
+            placed_at_ms: 0,
+        };
+        let said = say(&failed, RunState::Running, false, Some(&hold));
+        assert!(said.contains("free for a later run; its creator is held until the bank account changes"), "{said}");
+    }
+}
