@@ -13,7 +13,7 @@ use crate::{
 };
 use crossterm::event::EventStream;
 use futures::StreamExt;
-use std::{io, time::Duration};
+use std::{io, mem::ManuallyDrop, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
@@ -44,6 +44,15 @@ pub enum Ended {
     Told(u8),
     /// The terminal went away.
     TerminalGone,
+}
+
+/// Why it never began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotBegun {
+    /// The daemon's machine can't be reached.
+    Unreachable(String),
+    /// There is nothing to draw on.
+    NoTerminal(String),
 }
 
 /// Both clocks of this machine.
@@ -81,14 +90,18 @@ impl Signals {
 ///
 /// # Errors
 /// Over ssh: no connection could be made before the screen was taken. Else: there is no terminal.
-pub async fn run(options: Options) -> Result<Ended, String> {
+pub async fn run(options: Options) -> Result<Ended, NotBegun> {
     // ssh may ask for a passphrase: before the screen is ours, and only then.
     let first = match options.way.is_remote() {
-        true => Some(options.way.connect(Asking::Allowed).await?),
+        true => Some(options.way.connect(Asking::Allowed).await.map_err(NotBegun::Unreachable)?),
         false => None,
     };
-    let mut signals = Signals::new().map_err(|error| format!("signals can't be watched: {error}"))?;
-    let mut screen = term::take().map_err(|error| format!("no terminal to draw on: {error}"))?;
+    let mut signals =
+        Signals::new().map_err(|error| NotBegun::NoTerminal(format!("signals can't be watched: {error}")))?;
+    // Never dropped: its own clean-up prints an error, and a terminal that has gone would make a panic of that.
+    let mut screen = ManuallyDrop::new(
+        term::take().map_err(|error| NotBegun::NoTerminal(format!("no terminal to draw on: {error}")))?,
+    );
     let ended = drive(&options, first, &mut screen, &mut signals).await;
     term::give_back();
     Ok(ended.unwrap_or(Ended::TerminalGone))
@@ -188,7 +201,10 @@ impl Loop<'_> {
                     term::suspend(self.screen)?;
                     self.app.dirty = true;
                 }
-                Request::Redraw => self.screen.clear()?,
+                Request::Redraw => {
+                    term::redraw(self.screen)?;
+                    self.app.dirty = true;
+                }
                 Request::Pause { ticket, .. }
                 | Request::Resume { ticket, .. }
                 | Request::ListPayouts { ticket, .. }

@@ -36,9 +36,23 @@ pub(crate) fn take() -> io::Result<Screen> {
         }));
     });
     enter()?;
-    let mut screen = Terminal::new(CrosstermBackend::new(io::stdout()))?;
-    screen.clear()?;
-    Ok(screen)
+    fresh()
+}
+
+/// An empty screen. The library's own `clear` asks the terminal where its cursor is and waits two seconds for an answer
+/// that a slow or dead terminal never gives; a new one asks nothing.
+fn fresh() -> io::Result<Screen> {
+    execute!(io::stdout(), terminal::Clear(terminal::ClearType::All))?;
+    Terminal::new(CrosstermBackend::new(io::stdout()))
+}
+
+/// Forgets what is on the screen, so that all of it is drawn anew.
+///
+/// # Errors
+/// The terminal has gone.
+pub(crate) fn redraw(screen: &mut Screen) -> io::Result<()> {
+    *screen = fresh()?;
+    Ok(())
 }
 
 fn enter() -> io::Result<()> {
@@ -70,7 +84,7 @@ pub(crate) fn suspend(screen: &mut Screen) -> io::Result<()> {
 /// The terminal has gone meanwhile.
 pub(crate) fn resume(screen: &mut Screen) -> io::Result<()> {
     enter()?;
-    screen.clear()
+    redraw(screen)
 }
 
 /// Tells when the terminal goes away: the library that reads keys would only spin then.

@@ -108,6 +108,7 @@ impl Desk {
             purses: counts.purses,
             skipped: counts.skipped,
             to_plan: counts.to_plan,
+            to_read: counts.to_read,
             requested_by: row.requested_by.clone(),
             reason: row.reason.clone().unwrap_or_default(),
             pause_reason: row.pause_reason.clone().unwrap_or_default(),

@@ -2,7 +2,10 @@
 //!
 //! Invariant: the stream of chunks is only ended when the file was read to its end. After a read error it is left open and
 //! the call is dropped, so that the daemon sees a broken call and not a short file.
-use super::{error::Error, session::Session};
+use super::{
+    error::{Error, aside},
+    session::Session,
+};
 use crate::text;
 use payout_proto::v1;
 use std::{io::IsTerminal, path::Path, pin::Pin};
@@ -73,9 +76,9 @@ pub(super) async fn import(session: &Session, file: &Path) -> Result<(), Error> 
 
 fn tell(step: &v1::ImportProgress) {
     if std::io::stderr().is_terminal() && step.done.is_none() {
-        eprint!("\rchecked {}, written {} ", text::count(step.checked), text::count(step.written));
+        aside(&format!("\rchecked {}, written {} ", text::count(step.checked), text::count(step.written)));
     } else if std::io::stderr().is_terminal() {
-        eprint!("\r{}\r", " ".repeat(60));
+        aside(&format!("\r{}\r", " ".repeat(60)));
     }
 }
 

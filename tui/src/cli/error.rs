@@ -12,6 +12,14 @@ pub(super) enum Code {
     Nothing = 5,
 }
 
+/// Says something beside the answer. Nobody may be listening any more; that isn't a failure.
+pub(super) fn aside(words: &str) {
+    use std::io::Write;
+    let mut out = std::io::stderr().lock();
+    let _ = out.write_all(words.as_bytes());
+    let _ = out.flush();
+}
+
 /// A command came to nothing.
 #[derive(Debug)]
 pub(super) struct Error {

@@ -14,7 +14,7 @@ mod table;
 mod watch;
 
 use crate::{
-    console::{self, Ended},
+    console::{self, Ended, NotBegun},
     link::dial::{Way, bridge},
 };
 use args::{Cli, Command};
@@ -54,7 +54,7 @@ pub(crate) fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn report(error: &Error) -> ExitCode {
-    eprintln!("payout: {}", error.message);
+    error::aside(&format!("payout: {}\n", error.message));
     ExitCode::from(match error.code {
         Code::Failed => 1,
         Code::Usage => 2,
@@ -131,7 +131,11 @@ async fn open_console(session: &Session, is_usual: bool) -> Result<ExitCode, Err
         command: session.way.command(is_usual),
         read_only: session.read_only,
     };
-    match console::run(options).await.map_err(|why| Error::new(Code::Unreachable, format!("{}: {why}", session.way)))? {
+    let ended = console::run(options).await.map_err(|not_begun| match not_begun {
+        NotBegun::Unreachable(why) => Error::new(Code::Unreachable, format!("{}: {why}", session.way)),
+        NotBegun::NoTerminal(why) => Error::failed(format!("console: {why}")),
+    })?;
+    match ended {
         Ended::Quit => Ok(ExitCode::SUCCESS),
         Ended::Told(code) => Ok(ExitCode::from(code)),
         Ended::TerminalGone => Ok(ExitCode::from(129)),

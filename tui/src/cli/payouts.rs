@@ -1,7 +1,7 @@
 //! `payout payouts` and `payout show`.
 use super::{
     args,
-    error::{Code, Error},
+    error::{Code, Error, aside},
     json,
     session::{DEADLINE, Session},
     table::{Align, table},
@@ -58,7 +58,7 @@ pub(super) async fn list(session: &Session, args: args::Payouts) -> Result<(), E
             writeln!(out, "{line}")?;
         }
         if total > written {
-            eprintln!("{} of {}; more with --limit N", text::count(written), text::count(total));
+            aside(&format!("{} of {}; more with --limit N\n", text::count(written), text::count(total)));
         }
     }
     out.flush()?;

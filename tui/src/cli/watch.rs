@@ -1,6 +1,6 @@
 //! `payout run watch`: lines until the run is finished, for scripts, dumb terminals and screen readers.
 use super::{
-    error::{Code, Error},
+    error::{Code, Error, aside},
     json,
     session::{DEADLINE, Session},
 };
@@ -127,7 +127,7 @@ impl Printer {
             text::clean(why).lines().next().unwrap_or("")
         );
         if line != self.last {
-            eprintln!("{}{line}", if self.is_rewriting { "\n" } else { "" });
+            aside(&format!("{}{line}\n", if self.is_rewriting { "\n" } else { "" }));
             self.last = line;
         }
         Ok(())

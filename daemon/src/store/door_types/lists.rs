@@ -31,6 +31,8 @@ pub struct RunCounts {
     pub in_flight: i64,
     /// Purses that planning hasn't decided yet; 0 when the plan is finished.
     pub to_plan: i64,
+    /// Accounts of theirs that are read from Stripe first; 0 when the plan is finished.
+    pub to_read: i64,
 }
 
 /// One currency of a run.

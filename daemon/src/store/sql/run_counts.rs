@@ -53,7 +53,7 @@ pub(in crate::store) async fn counts(pool: &Pool, id: &RunId) -> Result<RunCount
         }
     }
     counts.in_flight = runs::in_flight(&mut tx, id).await?;
-    counts.to_plan = to_plan(&mut tx, id).await?;
+    (counts.to_plan, counts.to_read) = to_plan(&mut tx, id).await?;
     Ok(counts)
 }
 
@@ -73,8 +73,8 @@ fn is_sent(state: PayoutState) -> bool {
     }
 }
 
-/// Purses with free entries behind the place where planning goes on.
-async fn to_plan(tx: &mut super::Tx, id: &RunId) -> Result<i64, StoreError> {
+/// Purses with free entries behind the place where planning goes on, and how many of their accounts are to be read before.
+async fn to_plan(tx: &mut super::Tx, id: &RunId) -> Result<(i64, i64), StoreError> {
     let row = sqlx::query::<DB>("SELECT plan_finished, named_only, plan_after FROM payout_runs WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(&mut **tx)
@@ -82,19 +82,22 @@ async fn to_plan(tx: &mut super::Tx, id: &RunId) -> Result<i64, StoreError> {
         .ok_or_else(|| StoreError::NotFound { what: "run", name: id.to_string() })?;
     let (finished, named, place): (bool, bool, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     if finished {
-        return Ok(0);
+        return Ok((0, 0));
     }
     let (account, currency) = place.rsplit_once(' ').unwrap_or(("", ""));
     let filter =
         if named { " AND e.creator_id IN (SELECT creator_id FROM payout_run_creators WHERE run_id = $3)" } else { "" };
     let text = format!(
-        "SELECT COUNT(*) FROM (SELECT DISTINCT e.account_id, e.currency FROM creator_earnings e \
+        "SELECT COUNT(*), COUNT(DISTINCT CASE WHEN a.stale OR a.read_at_ms IS NULL THEN a.account_id END) FROM \
+         (SELECT DISTINCT e.account_id, e.currency FROM creator_earnings e \
          WHERE (e.account_id, e.currency) > ($1, $2){filter} AND NOT EXISTS \
-         (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) purses"
+         (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) purses \
+         LEFT JOIN creator_stripe_accounts a ON a.account_id = purses.account_id"
     );
     let query = sqlx::query::<DB>(AssertSqlSafe(text)).bind(account.to_owned()).bind(currency.to_owned());
     let query = if named { query.bind(id.as_str()) } else { query };
-    Ok(query.fetch_one(&mut **tx).await?.try_get(0)?)
+    let row = query.fetch_one(&mut **tx).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
 /// The causes of trouble in a run, the most frequent first.

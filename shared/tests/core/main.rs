@@ -1,0 +1,14 @@
+//! The laws of the pure core: tables, properties and examples, in one binary. A failure names the law and the cell.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answers;
+mod books;
+mod calendar;
+mod documented;
+mod keys;
+mod money;
+mod payouts;
+mod plans;
+mod runs;
+mod tables;
+mod words;
