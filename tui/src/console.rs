@@ -176,8 +176,10 @@ impl Loop<'_> {
         if self.app.dirty {
             return self.next_draw.max(now);
         }
-        let to_second = u64::try_from(1000 - self::now().unix_ms.rem_euclid(1000)).unwrap_or(1000);
-        now + Duration::from_millis(to_second)
+        let clocks = self::now();
+        let to_second = 1000 - clocks.unix_ms.rem_euclid(1000);
+        let wait = self.app.stale_in_ms(clocks).map_or(to_second, |stale| stale.min(to_second));
+        now + Duration::from_millis(u64::try_from(wait).unwrap_or(1000))
     }
 
     fn tick(&mut self) -> io::Result<Option<Ended>> {

@@ -204,7 +204,9 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Request> {
 
 fn tick(app: &mut App, now: Now) -> Vec<Request> {
     app.dirty |= now.unix_ms.div_euclid(1000) != app.now.unix_ms.div_euclid(1000);
+    let was_stale = app.is_stale();
     app.now = now;
+    app.dirty |= was_stale != app.is_stale();
     if let Some(notice) = &app.notice
         && notice.weight == Weight::Note
         && now.mono_ms - notice.at_mono_ms > NOTE_MS
@@ -307,6 +309,12 @@ impl App {
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.link != LinkState::Up || self.age_ms().is_none_or(|age| age > STALE_MS)
+    }
+
+    /// Milliseconds until the data is stale unless a frame comes: the screen must say so then, not at the next second.
+    #[must_use]
+    pub fn stale_in_ms(&self, now: Now) -> Option<i64> {
+        if self.is_stale() { None } else { self.fresh.age_ms(now).map(|age| (STALE_MS + 1 - age).max(0)) }
     }
 
     /// Tells the operator.

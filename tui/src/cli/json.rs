@@ -40,6 +40,7 @@ pub(super) fn run(r: &v1::RunPart) -> Value {
         "id": r.id, "label": r.label, "state": r.state, "kind": r.kind, "created_at": time(r.created_at_ms),
         "started_at": time(r.started_at_ms), "finished_at": time(r.finished_at_ms), "in_flight": r.in_flight,
         "payouts": r.payouts, "answered": r.answered, "purses": r.purses, "skipped": r.skipped, "to_plan": r.to_plan,
+        "to_read": r.to_read,
         "requested_by": word(&r.requested_by), "reason": word(&r.reason), "pause_reason": word(&r.pause_reason),
         "paused_by": word(&r.paused_by), "eta": time(r.eta_ms), "eta_early": time(r.eta_early_ms),
         "eta_late": time(r.eta_late_ms),

@@ -63,6 +63,16 @@ fn rate_line(canvas: &mut Canvas<'_, '_>, app: &App, run: &v1::RunPart) {
     let rate = app.live.rate.clone().unwrap_or_default();
     let cap = app.live.daemon.create_rate;
     let width = canvas.width();
+    if app.live.rate.is_none() {
+        let money = sections::moved_money(run, width.saturating_sub(40));
+        let pieces = vec![
+            (9, piece(format!(" no rate yet (cap {cap:.0}/s)"), Tone::Plain)),
+            (8, piece(money, Tone::Strong)),
+            (7, piece(format!("in flight {}", text::count(run.in_flight)), Tone::Plain)),
+        ];
+        canvas.line(2, &pack(pieces, width));
+        return;
+    }
     let limited_tone = if rate.limited_per_min > 0 { Tone::Warning } else { Tone::Plain };
     let mut pieces = vec![
         (9, piece(format!(" {:.1}/s (cap {cap:.0})", rate.now_per_s), Tone::Plain)),

@@ -121,6 +121,10 @@ pub(super) fn last_webhook(app: &App) -> String {
 fn plot(canvas: &mut Canvas<'_, '_>, app: &App) {
     let rate = app.live.rate.clone().unwrap_or_default();
     canvas.put(0, 0, "ANSWERED per 10 s", Tone::Title);
+    if app.live.rate.is_none() {
+        canvas.put(0, 1, "no rate yet", Tone::Dim);
+        return;
+    }
     let columns = canvas.width().saturating_sub(6);
     let answered = &rate.answered_10s[rate.answered_10s.len().saturating_sub(columns)..];
     let top = answered.iter().copied().max().unwrap_or(0).max(1);

@@ -36,8 +36,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
     }
     lines.push(vec![piece(age, if app.is_stale() { Tone::Banner } else { Tone::Dim })]);
     lines.push(vec![
-        piece("p", Tone::Key),
-        piece(" pause  ", Tone::Plain),
+        piece(if app.read_only { "" } else { "p" }, Tone::Key),
+        piece(if app.read_only { "read-only  " } else { " pause  " }, Tone::Plain),
         piece("q", Tone::Key),
         piece(" quit", Tone::Plain),
     ]);

@@ -19,12 +19,16 @@ pub(super) fn bar(part: i64, of: i64, columns: usize) -> String {
 #[must_use]
 pub(super) fn progress(app: &App, run: &v1::RunPart, width: usize) -> Vec<Piece> {
     if run.state == "planning" {
-        let decided = run.purses.saturating_sub(run.to_plan).max(0);
-        let words = format!("  planning: {} of {} purses decided", text::count(decided), text::count(run.purses));
+        let (decided, purses) = (run.purses, run.purses.saturating_add(run.to_plan));
+        let words = if run.to_read > 0 {
+            format!("  planning: {} of {} accounts still to be read", text::count(run.to_read), text::count(purses))
+        } else {
+            format!("  planning: {} of {} purses decided", text::count(decided), text::count(purses))
+        };
         let room = width.saturating_sub(text::width(&words) + 10);
         return vec![
-            piece(format!("{:>6}  ", text::percent(text::share_bp(decided, run.purses))), Tone::Strong),
-            piece(bar(decided, run.purses, room.min(40)), Tone::Plain),
+            piece(format!("{:>6}  ", text::percent(text::share_bp(decided, purses))), Tone::Strong),
+            piece(bar(decided, purses, room.min(40)), Tone::Plain),
             piece(words, Tone::Plain),
         ];
     }

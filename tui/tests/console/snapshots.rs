@@ -83,17 +83,22 @@ fn live_running() {
     everywhere("live", |c, r| console(c, r, "running"));
 }
 
+fn planning(columns: u16, rows: u16, to_read: i64) -> App {
+    let mut app = blank(columns, rows);
+    let mut parts = parts("planning");
+    let run = parts.run.as_mut().unwrap();
+    (run.purses, run.to_plan, run.to_read) = (if to_read > 0 { 0 } else { 23_002 }, 20_000, to_read);
+    (run.answered, run.in_flight, run.eta_ms, run.payouts) = (0, 0, 0, 0);
+    run.money.clear();
+    (parts.causes, parts.failures, parts.states, parts.rate) = (None, None, None, None);
+    update(&mut app, snapshot(parts));
+    app
+}
+
 #[test]
 fn live_planning() {
-    everywhere("planning", |c, r| {
-        let mut app = blank(c, r);
-        let mut parts = parts("planning");
-        let run = parts.run.as_mut().unwrap();
-        (run.to_plan, run.answered, run.in_flight) = (20_000, 0, 0);
-        (parts.causes, parts.failures, parts.states) = (None, None, None);
-        update(&mut app, snapshot(parts));
-        app
-    });
+    everywhere("planning", |c, r| planning(c, r, 0));
+    everywhere("reading", |c, r| planning(c, r, 12_345));
 }
 
 #[test]

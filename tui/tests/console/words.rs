@@ -24,6 +24,17 @@ fn a_silent_daemon_is_stalled_after_three_seconds_and_the_state_is_past() {
 }
 
 #[test]
+fn the_screen_is_drawn_anew_in_the_moment_the_data_turns_stale() {
+    let mut app = console(80, 24, "running");
+    wait(&mut app, 2_990);
+    app.dirty = false;
+    assert_eq!(app.stale_in_ms(app.now), Some(11));
+    wait(&mut app, 11);
+    assert!(app.dirty && app.is_stale());
+    assert_eq!(app.stale_in_ms(app.now), None);
+}
+
+#[test]
 fn a_lost_link_says_how_old_and_when_it_is_tried_again() {
     let mut app = console(140, 40, "running");
     wait(&mut app, 7_000);
