@@ -1,6 +1,7 @@
 //! The console's loop: keys, frames, signals and the clock go into `update`, what comes out goes to the link or the terminal.
 //!
 //! Invariant: nothing is awaited here but the next event; a request never holds up a key.
+#![allow(clippy::disallowed_methods, reason = "the pace of drawing on this terminal, nothing that is told")]
 use crate::{
     app::{App, Failure, FailureKind, Msg, Now, Reply, Request, update},
     link::{

@@ -3,9 +3,8 @@ use super::Failure;
 use crate::{
     clock::Clock,
     config::{Config, Database},
-    store::{Store, StoreError, types::Ids},
+    store::{Db, Store, StoreError, types::Ids},
 };
-use payout_shared::id::Mode;
 use secrecy::ExposeSecret as _;
 
 /// PostgreSQL's codes that a person must mend: password, role, database, schema, privilege.
@@ -58,40 +57,26 @@ pub(super) fn name(config: &Config) -> String {
     }
 }
 
-/// The store in the key's mode; without a key, in the mode that the database is stamped with.
+/// The store in the key's mode; without a key, in the mode that the database is stamped with. A new database isn't opened without one:
+/// it would be stamped, for ever, by guessing.
 pub(super) async fn store(config: &Config, clock: &Clock) -> Result<Store, Failure> {
     let url = url(config);
-    let open = |mode| Store::open(&url, mode, clock.clone(), Ids::from_os());
-    let opened = match config.stripe.mode() {
-        Some(mode) => open(mode).await,
-        None => {
-            known_before(config, &url).await?;
-            match open(Mode::Test).await {
-                // It says which mode it has; asking changed nothing.
-                Err(StoreError::WrongMode { database, .. }) => open(database).await,
-                opened => opened,
-            }
-        }
-    };
-    opened.map_err(|error| failure(config, &error))
-}
-
-/// Without a key only a database that has its mode already is opened: a new one would be stamped, for ever, by guessing.
-async fn known_before(config: &Config, url: &str) -> Result<(), Failure> {
-    let schema = Store::check_schema(url).await;
-    let is_new = match &schema {
-        Ok(state) => state.applied.is_empty(),
-        // No file yet.
-        Err(_) => matches!(&config.database, Database::Sqlite(file) if !file.exists()),
-    };
-    if is_new {
-        return Err(Failure::Settings(
-            "STRIPE_SECRET_KEY is not set, and this database has never been used: the key of the first start decides for ever \
+    let failure = |error: StoreError| failure(config, &error);
+    if let Some(mode) = config.stripe.mode() {
+        return Store::open(&url, mode, clock.clone(), Ids::from_os()).await.map_err(failure);
+    }
+    let db = Db::open(&url).await.map_err(failure)?;
+    let migrated = db.migrate().await;
+    db.close().await;
+    migrated.map_err(failure)?;
+    match Store::open_existing(&url, clock.clone(), Ids::from_os()).await {
+        Err(StoreError::Refused(_)) => Err(Failure::Settings(
+            "STRIPE_SECRET_KEY is not set, and no daemon has used this database before: the key of the first start decides for ever \
              whether it is a live or a test database"
                 .to_owned(),
-        ));
+        )),
+        opened => opened.map_err(failure),
     }
-    schema.map(|_| ()).map_err(|error| failure(config, &error))
 }
 
 /// An error of the store at the start: what must be mended, or what may pass.

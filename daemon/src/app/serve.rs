@@ -19,7 +19,7 @@ use crate::{
     wake::{Changed, Wake},
 };
 use payout_shared::{calendar::CycleRules, plan::PlanRules};
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 
@@ -47,15 +47,17 @@ pub(super) fn serve(flags: Flags) -> Result<(), Failure> {
 }
 
 async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    let mut tasks = supervise::Tasks::new(stop.clone())?;
     let store = open::store(config, &clock).await?;
     let default_currency = config.policy.default_currency;
     store.set_default_currency(default_currency).await.map_err(|error| open::failure(config, &error))?;
-    let (control, http) = sockets(config).await?;
-    let stop = CancellationToken::new();
+    let (control, http, own_socket) = sockets(config).await?;
+    let address =
+        http.local_addr().map_or_else(|_| config.doors.http_listen.to_string(), |address| address.to_string());
     let parts = parts(config, store, clock)?;
     let desk = Arc::new(desk(config, &parts));
     let watch = Arc::new(Watch::new(Arc::clone(&desk), log.recent.clone(), parts.changed.clone(), stop.clone()));
-    let mut tasks = supervise::Tasks::new(stop.clone());
     let (wake, changed) = (parts.wake.clone(), parts.changed.clone());
     let schedule = Schedule::new(
         Arc::clone(&desk),
@@ -65,8 +67,8 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
         config.schedule.catch_up_ms,
     );
     let door = ControlDoor::new(desk, Arc::clone(&watch), wake, changed, stop.clone());
-    tasks.spawn("the control door", control::serve(door, control));
-    tasks.spawn("the webhook door", webhooks::serve(webhooks_of(config, &parts), http, stop.clone()));
+    tasks.spawn_door("the control door", control::serve(door, control));
+    tasks.spawn_door("the webhook door", webhooks::serve(webhooks_of(config, &parts), http, stop.clone()));
     tasks.spawn(
         "the schedule",
         quiet({
@@ -78,7 +80,7 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
     let status = format!("{} mode, {}", parts.store.mode().as_str(), open::name(config));
     let store = parts.store.clone();
     tasks.spawn("the engine", quiet(Engine::new(parts).run(stop.clone())));
-    tracing::info!(socket = %config.doors.socket.display(), http = %config.doors.http_listen, "ready: {status}");
+    tracing::info!(socket = %config.doors.socket.display(), http = address, "ready: {status}");
     systemd::ready(&status);
     let told = tasks.watch().await;
     systemd::stopping();
@@ -86,6 +88,10 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
     let patience = Duration::from_millis(u64::try_from(config.stripe.request_timeout_ms).unwrap_or(0)) + STOP_SLACK;
     let stopped = tasks.stop(patience).await;
     store.close().await;
+    if let Some(path) = own_socket {
+        // A file left behind does no harm: the next start replaces it.
+        let _ = std::fs::remove_file(path);
+    }
     told.and(stopped)
 }
 
@@ -95,16 +101,20 @@ async fn quiet(work: impl Future<Output = ()>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn sockets(config: &Config) -> Result<(UnixListener, TcpListener), Failure> {
+/// The control and the HTTP socket, and the file of the first when it is ours to remove.
+async fn sockets(config: &Config) -> Result<(UnixListener, TcpListener, Option<&Path>), Failure> {
     let passed = systemd::take_sockets().map_err(|error| Failure::Settings(format!("LISTEN_FDS: {error}")))?;
     let unusable =
         |error: std::io::Error| Failure::Passing(format!("a socket that was passed in cannot be used: {error}"));
-    let control = match passed.control {
+    let (control, own) = match passed.control {
         Some(socket) => {
             socket.set_nonblocking(true).map_err(unusable)?;
-            UnixListener::from_std(socket).map_err(unusable)?
+            (UnixListener::from_std(socket).map_err(unusable)?, None)
         }
-        None => control::bind(&config.doors.socket).map_err(|error| Failure::Settings(error.to_string()))?,
+        None => {
+            let path = config.doors.socket.as_path();
+            (control::bind(path).map_err(|error| Failure::Settings(error.to_string()))?, Some(path))
+        }
     };
     let http = match passed.http {
         Some(socket) => {
@@ -118,7 +128,7 @@ async fn sockets(config: &Config) -> Result<(UnixListener, TcpListener), Failure
             ))
         })?,
     };
-    Ok((control, http))
+    Ok((control, http, own))
 }
 
 fn parts(config: &Config, store: Store, clock: Clock) -> Result<engine::Parts, Failure> {

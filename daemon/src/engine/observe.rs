@@ -20,7 +20,7 @@ const EVENTS_MAX: i64 = 200;
 /// What a stored event leads to.
 enum Sighting {
     /// A payout object of one of our attempts, or of none.
-    Payout(PayoutObject, Option<String>),
+    Payout(Box<PayoutObject>, Option<String>),
     /// Nothing more to do; the words say what was done.
     Done(String),
 }
@@ -36,7 +36,7 @@ impl Engine {
         let (mut done, mut payouts) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
             match self.sight(lease, &row).await? {
-                Sighting::Payout(object, key) => payouts.push((row.seq, object, key)),
+                Sighting::Payout(object, key) => payouts.push((row.seq, *object, key)),
                 Sighting::Done(outcome) => done.push((row.seq, outcome)),
             }
         }
@@ -63,7 +63,7 @@ impl Engine {
             return Ok(Sighting::Done("refused: of the other mode".to_owned()));
         }
         match (object, account) {
-            (EventObject::Payout(payout), _) => Ok(Sighting::Payout(payout, idempotency_key)),
+            (EventObject::Payout(payout), _) => Ok(Sighting::Payout(Box::new(payout), idempotency_key)),
             (EventObject::Account(object), _) => {
                 // An event may be older than what we read: it only says that there is something to read.
                 let account = object.id.clone();

@@ -87,8 +87,9 @@ impl Store {
         let creators = self.named(run).await?;
         let (now_ms, ids) = (self.clock.now_ms(), &self.ids);
         on!(self, pool, sql => {
-            let purses = sql::plan::Purses::After(&run.plan_after, limit);
-            sql::plan::write_page(pool, fence, now_ms, ids, run, creators.as_deref(), purses, context).await
+            let writing = sql::plan::Writing { fence, now_ms, ids, context };
+            let of = sql::plan::PlanRun::of(run, creators.as_deref());
+            sql::plan::write_page(pool, writing, &of, sql::plan::Purses::After(&run.plan_after, limit)).await
         })
     }
 
@@ -105,8 +106,8 @@ impl Store {
     ) -> Result<PlanPage, StoreError> {
         let (now_ms, ids) = (self.clock.now_ms(), &self.ids);
         on!(self, pool, sql => {
-            let purses = sql::plan::Purses::These(purses);
-            sql::plan::write_page(pool, fence, now_ms, ids, run, None, purses, context).await
+            let writing = sql::plan::Writing { fence, now_ms, ids, context };
+            sql::plan::write_page(pool, writing, &sql::plan::PlanRun::of(run, None), sql::plan::Purses::These(purses)).await
         })
     }
 

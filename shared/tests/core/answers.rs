@@ -71,6 +71,7 @@ fn meta(mut sent: Sent, change: impl FnOnce(&mut AnswerMeta)) -> Sent {
 }
 
 /// Every answer that the table has a row for, with its class.
+#[allow(clippy::too_many_lines, reason = "a table: one answer a line")]
 fn rows() -> Vec<(&'static str, Sent, Class)> {
     use Class as C;
     let limited =

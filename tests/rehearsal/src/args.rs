@@ -34,7 +34,7 @@ pub struct Args {
     pub faults: String,
 
     /// Multiplies the limits on both sides and divides the twin's latency; the clock is untouched
-    /// [default: 1 with the console, 20 headless]
+    /// [default: 4 with the console, 20 headless]
     #[arg(long, value_parser = speed)]
     speed: Option<f64>,
 
@@ -98,7 +98,7 @@ impl Args {
     /// Speed, with its default.
     #[must_use]
     pub fn speed(&self) -> f64 {
-        self.speed.unwrap_or(if self.headless { 20.0 } else { 1.0 })
+        self.speed.unwrap_or(if self.headless { 20.0 } else { 4.0 })
     }
 
     fn asks_for(&self, faults: &[&str]) -> bool {

@@ -5,7 +5,7 @@ use crate::{
     kills::Kills,
     progress::{PATIENCE, Progress},
     report::{Allowed, judge},
-    stage::{Stage, create_rate},
+    stage::{Stage, create_rate, wait_until_up},
     supervisor::{log_tail, terminate},
 };
 use anyhow::{Context, bail};
@@ -226,13 +226,15 @@ async fn finish(
     if let Err(error) = &watched {
         wrong.push(format!("{error:#}"));
     }
+    // It may be dead just now, and about to be started again.
+    let up = wait_until_up(&stage.place, &stage.daemon).await;
     let books_said = stage.payout.run(&["books"]).await?;
     if books_said.code != 0 {
         wrong.push(format!("payout books: exit code {}: {} {}", books_said.code, books_said.stdout, books_said.stderr));
     }
     let life = stage.daemon.life();
-    if let Some(why) = &life.given_up {
-        wrong.push(format!("payoutd: {why}"));
+    if let Err(error) = up {
+        wrong.push(format!("{error:#}"));
     }
     wrong.extend(
         life.deaths

@@ -106,6 +106,12 @@ impl Place {
         self.dir.join("run").join(format!("{name}.pid"))
     }
 
+    /// Where the twin's address stands.
+    #[must_use]
+    pub fn twin_url(&self) -> PathBuf {
+        self.dir.join("run/twin.url")
+    }
+
     /// Where the twin sends its events.
     #[must_use]
     pub fn webhook_url(&self) -> String {

@@ -140,7 +140,7 @@ fn spec(args: &Args, place: &Place, program: PathBuf, stripe: &str) -> Spec {
 }
 
 /// Until the control socket takes a connection.
-async fn wait_until_up(place: &Place, daemon: &Supervisor) -> anyhow::Result<()> {
+pub(crate) async fn wait_until_up(place: &Place, daemon: &Supervisor) -> anyhow::Result<()> {
     let deadline = Instant::now() + UP_TIMEOUT;
     while tokio::net::UnixStream::connect(place.socket()).await.is_err() {
         if let Some(why) = daemon.life().given_up {

@@ -122,6 +122,7 @@ impl Twin {
         let Some(base) = line.split_whitespace().find(|word| word.starts_with("http://")) else {
             bail!("the twin's first line has no address: {line:?}");
         };
+        std::fs::write(place.twin_url(), base).context("writing the twin's address")?;
         Ok(Self { child, fetch: Fetch::new(base), base: base.to_owned() })
     }
 

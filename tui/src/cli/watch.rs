@@ -1,4 +1,5 @@
 //! `payout run watch`: lines until the run is finished, for scripts, dumb terminals and screen readers.
+#![allow(clippy::disallowed_methods, reason = "the pace of printed lines, nothing that is told")]
 use super::{
     error::{Code, Error, aside},
     json,

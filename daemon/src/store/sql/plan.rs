@@ -34,6 +34,13 @@ pub(in crate::store) struct PlanRun<'a> {
     pub(in crate::store) creators: Option<&'a [CreatorId]>,
 }
 
+impl<'a> PlanRun<'a> {
+    /// Of a stored run, and the creators named for it.
+    pub(in crate::store) fn of(run: &'a RunRow, creators: Option<&'a [CreatorId]>) -> Self {
+        Self { id: run.id.as_str(), cutoff_ms: run.cutoff_ms, instant_ms: run.instant_ms, creators }
+    }
+}
+
 struct Decided {
     facts: PurseFacts,
     number: i64,
@@ -143,22 +150,27 @@ pub(in crate::store) async fn preview(
     Ok(page(&decide(&mut connection, run, purses, context).await?, purses))
 }
 
+/// What a page is written with, beside its purses.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct Writing<'a> {
+    pub(in crate::store) fence: Fence,
+    pub(in crate::store) now_ms: i64,
+    pub(in crate::store) ids: &'a Ids,
+    pub(in crate::store) context: &'a PlanContext,
+}
+
 /// Plans a page for real: payouts with their items and carries, one outcome per purse. A crash before the commit changes nothing;
 /// after it, the run's place has moved on. Planning the same page twice is impossible: the place is part of the transaction.
 pub(in crate::store) async fn write_page(
     pool: &Pool,
-    fence: Fence,
-    now_ms: i64,
-    ids: &Ids,
-    row: &RunRow,
-    creators: Option<&[CreatorId]>,
+    writing: Writing<'_>,
+    run: &PlanRun<'_>,
     purses: Purses<'_>,
-    context: &PlanContext,
 ) -> Result<PlanPage, StoreError> {
-    let run = PlanRun { id: row.id.as_str(), cutoff_ms: row.cutoff_ms, instant_ms: row.instant_ms, creators };
+    let Writing { fence, now_ms, ids, context } = writing;
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, fence).await?;
-    let decided = decide(&mut tx, &run, purses, context).await?;
+    let decided = decide(&mut tx, run, purses, context).await?;
     let page = page(&decided, purses);
     let payouts: Vec<(PayoutId, &Decided)> = decided
         .iter()
@@ -166,16 +178,16 @@ pub(in crate::store) async fn write_page(
         .map(|purse| (ids.payout(now_ms), purse))
         .collect();
     for chunk in payouts.chunks(ROWS_PER_STATEMENT) {
-        insert_payouts(&mut tx, now_ms, &run, chunk).await?;
-        insert_items(&mut tx, &run, chunk, context).await?;
-        insert_carries(&mut tx, now_ms, &run, chunk).await?;
+        insert_payouts(&mut tx, now_ms, run, chunk).await?;
+        insert_items(&mut tx, run, chunk, context).await?;
+        insert_carries(&mut tx, now_ms, run, chunk).await?;
         check_sums(&mut tx, chunk).await?;
     }
-    insert_outcomes(&mut tx, &run, &decided, &payouts).await?;
+    insert_outcomes(&mut tx, run, &decided, &payouts).await?;
     if let Purses::After(place, _) = purses {
-        move_place(&mut tx, &run, place, &page, &decided).await?;
+        move_place(&mut tx, run, place, &page, &decided).await?;
     }
-    journal::append(&mut tx, now_ms, notes(&run, &decided, &payouts)).await?;
+    journal::append(&mut tx, now_ms, notes(run, &decided, &payouts)).await?;
     tx.commit().await?;
     Ok(page)
 }

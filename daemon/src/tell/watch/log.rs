@@ -9,8 +9,8 @@ const LINES_MAX: usize = 50;
 /// Lines of the same message within so long are one line (milliseconds).
 const FOLD_MS: i64 = 5_000;
 
-/// The newest lines, newest first, those that say the same within five seconds folded into the newest of them.
-pub(super) fn lines(recent: &[LogLine], milestones: impl Iterator<Item = v1::LogLine>) -> Vec<v1::LogLine> {
+/// The newest lines, newest first (milestones are given oldest first), those that say the same within five seconds folded into the newest of them.
+pub(super) fn lines(recent: &[LogLine], milestones: impl DoubleEndedIterator<Item = v1::LogLine>) -> Vec<v1::LogLine> {
     let mut lines: Vec<v1::LogLine> = Vec::new();
     for line in recent.iter().rev() {
         match lines.last_mut() {
@@ -29,7 +29,7 @@ pub(super) fn lines(recent: &[LogLine], milestones: impl Iterator<Item = v1::Log
             }),
         }
     }
-    lines.extend(milestones);
+    lines.extend(milestones.rev());
     lines.sort_by_key(|line| Reverse(line.at_ms));
     lines.truncate(LINES_MAX);
     lines

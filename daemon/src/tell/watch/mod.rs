@@ -97,6 +97,3 @@ impl Watch {
         (feed, hold)
     }
 }
-
-#[cfg(test)]
-mod tests;
