@@ -173,7 +173,10 @@ impl Engine {
             ..AttemptChange::default()
         };
         match sent {
-            Sent::Object { object, .. } => attempt.object = Some(object.clone()),
+            Sent::Object { object, .. } => {
+                attempt.http_status = Some(200);
+                attempt.object = Some(object.clone());
+            }
             Sent::Error { status, error, .. } => {
                 attempt.http_status = Some(*status);
                 attempt.error_type = Some(error.kind.clone());

@@ -1,7 +1,7 @@
 //! Which database, and how to open it.
 use super::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, PgPool, SqlitePool, postgres::PgPoolOptions};
+use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool, postgres::PgPoolOptions};
 use std::{str::FromStr, time::Duration};
 
 /// An open database.
@@ -40,6 +40,8 @@ impl Db {
             Ok(Self::Sqlite(pool))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             let options = sqlx::postgres::PgConnectOptions::from_str(url)?.disable_statement_logging();
+            // A pool hides why it can't connect behind its own time-out: one connection tells.
+            options.connect().await?.close().await?;
             let pool = PgPoolOptions::new()
                 .max_connections(CONNECTIONS_MAX)
                 .acquire_timeout(ACQUIRE_TIMEOUT)

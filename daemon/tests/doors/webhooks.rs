@@ -110,7 +110,7 @@ async fn without_a_secret_nothing_is_believed() {
 }
 
 #[tokio::test]
-async fn an_event_of_the_other_mode_is_taken_from_stripe_and_not_stored() {
+async fn an_event_of_the_other_mode_is_recorded_for_the_engine_to_set_aside() {
     let room = Room::at(NOW).await;
     let address = open(&room, &[SECRET]).await;
     let body = event("evt_1", true);
@@ -119,7 +119,8 @@ async fn an_event_of_the_other_mode_is_taken_from_stripe_and_not_stored() {
         200,
         "an error would make Stripe send it for days"
     );
-    assert_eq!(room.store().inbox_backlog().await.unwrap(), 0);
+    let stored = room.store().inbox_todo(10).await.unwrap();
+    assert_eq!(stored.iter().map(|row| row.event.livemode).collect::<Vec<_>>(), [true], "refused, and recorded");
 }
 
 #[tokio::test]
