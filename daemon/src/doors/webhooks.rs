@@ -87,7 +87,12 @@ async fn store(door: &Webhooks, event: Event, body: &[u8]) -> Answer {
     // An endpoint of live mode also receives test events: recorded like any other, and set aside by the engine.
     if event.mode != Some(door.store.mode()) {
         let mode = event.mode.map_or("no", payout_shared::id::Mode::as_str);
-        tracing::warn!(event = id, kind, mode, "a webhook of the other mode: it is recorded, and nothing follows from it");
+        tracing::warn!(
+            event = id,
+            kind,
+            mode,
+            "a webhook of the other mode: it is recorded, and nothing follows from it"
+        );
     }
     let Ok(text) = std::str::from_utf8(body) else {
         return (StatusCode::BAD_REQUEST, "not UTF-8\n");

@@ -221,6 +221,7 @@ fn detail(sent: &Sent, effect: &Effect) -> serde_json::Value {
         "replayed": meta.is_some_and(|meta| meta.replayed),
         "should_retry": meta.and_then(|meta| meta.should_retry),
         "limited_reason": meta.and_then(|meta| meta.limited_reason.as_deref()),
+        "date_ms": meta.and_then(|meta| meta.date_ms),
         "status": match sent {
             Sent::Error { status, .. } | Sent::Unreadable { status, .. } => Some(*status),
             Sent::Object { .. } => Some(200),

@@ -16,6 +16,9 @@ use payout_shared::{
 };
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
+/// A sum made longer ago than this is made again before anything leaves, milliseconds.
+const PLAN_AGE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// A payout that may be about to leave.
 struct Candidate {
     id: PayoutId,
@@ -25,7 +28,7 @@ struct Candidate {
     account: AccountId,
     destination: DestinationId,
     barred: Option<(SkipReason, String)>,
-    /// A negative entry came in after the plan: the sum must be made again.
+    /// A negative entry came in after the plan, or the plan is a day old: the sum must be made again.
     outdated: bool,
     newest: Option<Newest>,
 }
@@ -125,8 +128,11 @@ async fn candidates(tx: &mut Tx, now_ms: i64, ask: &Ask<'_>) -> Result<Vec<Candi
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(facts::COLUMNS);
     query.push(
-        ", q.id, q.number, q.attempts, q.amount_minor, q.destination_id, \
-         EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency \
+        ", q.id, q.number, q.attempts, q.amount_minor, q.destination_id, q.created_at_ms < ",
+    );
+    query.push_bind(now_ms.saturating_sub(PLAN_AGE_MAX_MS));
+    query.push(
+        " OR EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency \
            AND e.amount_minor < 0 AND e.created_at_ms > q.created_at_ms \
            AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)), \
          t.key, t.body, t.state, t.ambiguous_sends, t.destination_id, t.amount_minor \
@@ -189,7 +195,7 @@ fn bar(candidate: &Candidate) -> Option<(SkipReason, String)> {
     }
     candidate.barred.clone().or_else(|| {
         candidate.outdated.then(|| {
-            (SkipReason::NothingPayable, "an entry that takes money back came in after the plan: planned again".to_owned())
+            (SkipReason::NothingPayable, "its sum is a day old, or an entry that takes money back came in after it: planned again".to_owned())
         })
     })
 }
