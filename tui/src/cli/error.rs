@@ -38,7 +38,9 @@ impl Error {
 
     /// What the daemon, or the link to it, answered to what was tried.
     pub(super) fn of(tried: &str, place: &str, status: &Status) -> Self {
-        let why = crate::text::clean(&link::sentence(status)).into_owned();
+        // Several faults come a line each; only the lines' own contents are cleaned.
+        let why: Vec<_> = link::sentence(status).lines().map(|line| crate::text::clean(line).into_owned()).collect();
+        let why = why.join("\n");
         match link::meaning(status) {
             Meaning::Refused => Self::failed(format!("{tried}: {why}")),
             Meaning::NotPermitted => Self::new(Code::NotPermitted, format!("{tried}: not permitted: {why}")),
