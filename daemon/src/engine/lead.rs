@@ -37,7 +37,9 @@ impl Engine {
             }
             Some(_) | None => {}
         }
-        if self.lease.is_none() && !self.stopping {
+        // One that stops takes the lease again only to record what it has on the wire.
+        let needed = !self.stopping || !self.flying.is_empty() || !self.arrived.is_empty();
+        if self.lease.is_none() && needed {
             let alone = self.parts.settings.alone;
             match self.parts.store.lease_acquire(&self.parts.settings.holder, ttl, alone).await? {
                 None => {

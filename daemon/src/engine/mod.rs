@@ -98,7 +98,7 @@ enum Done {
     /// An account was read.
     Account { account: AccountId, result: Result<AccountObject, ReadError> },
     /// An unknown payout was looked for: its object, or `None` when the listing doesn't show it.
-    Listed { payout: Unresolved, result: Result<Option<PayoutObject>, ReadError> },
+    Listed { payout: Unresolved, result: Result<Option<PayoutObject>, ReadError>, at: BootMs },
     /// The platform's account was read: the key works, and Stripe's Date is known.
     Platform(Result<AccountId, ReadError>),
 }
@@ -125,10 +125,12 @@ pub struct Engine {
     /// Accounts being read, and those whose last read failed, with the time of the next.
     reading: HashSet<AccountId>,
     read_again: HashMap<AccountId, BootMs>,
+    /// Accounts whose answers could not be read, and how often in a row.
+    unreadable: HashMap<AccountId, u32>,
     /// Unknown payouts being looked for.
     listing: HashSet<PayoutId>,
-    /// Unknown payouts that a listing didn't show and whose key is young: to be sent again.
-    resend: HashMap<RunId, Vec<PayoutId>>,
+    /// Unknown payouts that a listing didn't show, when it was made, and whose key is young: to be sent again soon, or listed again.
+    resend: HashMap<RunId, Vec<(PayoutId, BootMs)>>,
     platform: send::Platform,
     stopping: bool,
     /// Something is left that needs no wait.
@@ -155,6 +157,7 @@ impl Engine {
             flying: HashSet::new(),
             reading: HashSet::new(),
             read_again: HashMap::new(),
+            unreadable: HashMap::new(),
             listing: HashSet::new(),
             resend: HashMap::new(),
             platform: send::Platform::default(),
@@ -169,7 +172,8 @@ impl Engine {
         let wake = self.parts.wake.clone();
         loop {
             let next = self.step().await;
-            if self.stopping && self.flying.is_empty() && self.arrived.is_empty() {
+            // Without the lease nothing can be recorded any more: whoever holds it looks for what is left.
+            if self.stopping && (self.lease.is_none() || (self.flying.is_empty() && self.arrived.is_empty())) {
                 self.give_back().await;
                 return;
             }

@@ -11,6 +11,7 @@ use crate::{
 use payout_shared::{
     answer::PayoutObject,
     attempt::AttemptState,
+    id::AccountId,
     payout::{PayoutEvent, Which},
 };
 
@@ -54,10 +55,11 @@ impl Engine {
     }
 
     async fn sight(&mut self, lease: Lease, row: &InboxRow) -> Result<Sighting, StoreError> {
-        let Event { mode, account, idempotency_key, object, .. } = match event::parse(row.event.body.as_bytes()) {
-            Ok(event) => event,
-            Err(error) => return Ok(Sighting::Done(format!("unreadable: {error}"))),
-        };
+        let Event { mode, account, idempotency_key, object, created_s, .. } =
+            match event::parse(row.event.body.as_bytes()) {
+                Ok(event) => event,
+                Err(error) => return Ok(Sighting::Done(format!("unreadable: {error}"))),
+            };
         if mode != Some(self.parts.store.mode()) {
             tracing::warn!(event = row.event.event_id, "an event of the other mode was set aside");
             return Ok(Sighting::Done("refused: of the other mode".to_owned()));
@@ -67,8 +69,9 @@ impl Engine {
             (EventObject::Account(object), _) => {
                 // An event may be older than what we read: it only says that there is something to read.
                 let account = object.id.clone();
-                if row.event.event_type == "account.updated" {
-                    let read = read_of(object, account.clone(), self.parts.clock.now_ms());
+                let said_ms = created_s.map_or(0, |s| s.saturating_mul(1_000)).min(self.parts.clock.now_ms());
+                if row.event.event_type == "account.updated" && self.is_news(&account, said_ms).await? {
+                    let read = read_of(object, account.clone(), said_ms);
                     self.parts.store.record_accounts(lease.fence, &[read]).await?;
                 }
                 self.parts.store.mark_stale(&account).await?;
@@ -83,6 +86,15 @@ impl Engine {
                 )))
             }
             (EventObject::Named { .. }, None) => Ok(Sighting::Done("not needed".to_owned())),
+        }
+    }
+
+    /// What an event says of an account counts only when nothing newer is known (to the second: events aren't told apart further).
+    async fn is_news(&self, account: &AccountId, said_ms: i64) -> Result<bool, StoreError> {
+        match self.parts.store.account_facts(account).await {
+            Ok(known) => Ok(known.read_at_ms.is_none_or(|read_at_ms| said_ms / 1_000 >= read_at_ms / 1_000)),
+            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

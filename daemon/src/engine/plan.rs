@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 const READS_MAX: usize = 64;
 /// A read that failed is tried again this much later, milliseconds.
 const READ_RETRY_MS: i64 = 2_000;
+/// After so many answers that can't be read in a row, planning goes on without the account: nobody waits for one.
+const UNREADABLE_MAX: u32 = 5;
 
 impl Engine {
     /// The policy as of now.
@@ -92,26 +94,32 @@ impl Engine {
         self.reading.remove(&account);
         match result {
             Ok(object) => {
+                self.unreadable.remove(&account);
                 self.parts.health.good(Topic::Stripe);
                 Some(read_of(object, account, self.parts.clock.now_ms()))
             }
-            Err(ReadError::NoAccess(why)) => Some(AccountRead {
-                account,
-                read_at_ms: self.parts.clock.now_ms(),
-                country: None,
-                payouts_enabled: false,
-                charges_enabled: false,
-                details_submitted: false,
-                disabled_reason: Some(format!("no access: {why}")),
-                schedule_interval: None,
-                banks: Vec::new(),
-            }),
+            Err(ReadError::NoAccess(why)) => {
+                Some(unpayable(account, self.parts.clock.now_ms(), format!("no access: {why}")))
+            }
+            Err(ReadError::Unreadable(why)) => {
+                let times = self.unreadable.entry(account.clone()).or_default();
+                *times = times.saturating_add(1);
+                if *times >= UNREADABLE_MAX {
+                    self.unreadable.remove(&account);
+                    tracing::error!(%account, why, "an account could not be read {UNREADABLE_MAX} times: it is not paid for now");
+                    let why = format!("its answer could not be read: {why}");
+                    return Some(unpayable(account, self.parts.clock.now_ms(), why));
+                }
+                tracing::warn!(%account, why, "an account could not be read");
+                self.read_again.insert(account, self.parts.clock.boot().plus_ms(READ_RETRY_MS));
+                None
+            }
             Err(ReadError::Limited(why)) => {
                 tracing::warn!(%account, why, "a read was limited");
                 self.read_again.insert(account, self.parts.clock.boot().plus_ms(READ_RETRY_MS));
                 None
             }
-            Err(error @ (ReadError::Refused(_) | ReadError::Unreachable(_) | ReadError::Unreadable(_))) => {
+            Err(error @ (ReadError::Refused(_) | ReadError::Unreachable(_))) => {
                 if self.parts.health.bad(Topic::Stripe, error.to_string()) {
                     tracing::error!(%account, %error, "an account could not be read: planning waits");
                 }
@@ -119,6 +127,21 @@ impl Engine {
                 None
             }
         }
+    }
+}
+
+/// An account of which nothing can be known: nothing is paid to it until it is read again.
+fn unpayable(account: AccountId, now_ms: i64, why: String) -> AccountRead {
+    AccountRead {
+        account,
+        read_at_ms: now_ms,
+        country: None,
+        payouts_enabled: false,
+        charges_enabled: false,
+        details_submitted: false,
+        disabled_reason: Some(why),
+        schedule_interval: None,
+        banks: Vec::new(),
     }
 }
 

@@ -47,9 +47,14 @@ impl Engine {
         }
         let arrived = std::mem::take(&mut self.arrived);
         let (mut batch, mut kept) = (Batch::default(), Vec::with_capacity(arrived.len()));
+        let mut platform = None;
         for done in arrived {
             match done {
-                Done::Platform(result) => self.platform_read(result).await?,
+                // What is asked for again isn't kept: only answers to money requests and listings are.
+                Done::Platform(result) => {
+                    self.platform.answered();
+                    platform = Some(result);
+                }
                 Done::Account { account, result } => batch.accounts.extend(self.account_read(account, result)),
                 Done::Sent { .. } | Done::Listed { .. } => kept.push(done),
             }
@@ -58,9 +63,7 @@ impl Engine {
         for position in 0..self.arrived.len() {
             self.changes_of(position, &mut batch);
         }
-        if !batch.accounts.is_empty() {
-            self.parts.store.record_accounts(lease.fence, &batch.accounts).await?;
-        }
+        // Answers to money requests first: what else came with them may fail, and is asked for again.
         if !batch.changes.is_empty() {
             self.parts.store.change(lease.fence, &batch.changes).await?;
             self.parts.changed.tell();
@@ -71,6 +74,12 @@ impl Engine {
             let run = self.parts.store.run(run_id.as_str()).await?;
             tracing::error!(run = %run.label, reason, "the run is paused: the cause is not one creator's");
             self.run_event(lease, &run, RunEvent::Pause, Some(&reason)).await?;
+        }
+        if let Some(result) = platform {
+            self.platform_read(result).await?;
+        }
+        if !batch.accounts.is_empty() {
+            self.parts.store.record_accounts(lease.fence, &batch.accounts).await?;
         }
         Ok(())
     }
@@ -122,15 +131,15 @@ impl Engine {
                 log(intent, sent, &effect, &cause);
                 batch.changes.push(self.answered(intent, sent, &effect, cause));
             }
-            Done::Listed { payout, result } => {
-                let (payout, result) = (payout.clone(), result.clone());
+            Done::Listed { payout, result, at } => {
+                let (payout, result, at) = (payout.clone(), result.clone(), *at);
                 match result {
                     Ok(Some(object)) => {
                         self.parts.health.good(Topic::Stripe);
                         batch.changes.push(observe::found(&payout, object));
                     }
                     Ok(None) => match self.parts.stripe.as_deref().and_then(Stripe::time) {
-                        Some((stripe_now_ms, _)) => batch.changes.push(self.absent(&payout, stripe_now_ms)),
+                        Some((stripe_now_ms, _)) => batch.changes.push(self.absent(&payout, stripe_now_ms, at)),
                         None => tracing::warn!(payout = %payout.payout_id, "a listing without a Date says nothing"),
                     },
                     Err(error) => {
@@ -165,6 +174,7 @@ impl Engine {
         let sentence = sentence(intent, sent, effect.class);
         let mut attempt = AttemptChange {
             key: intent.key.clone(),
+            token: Some(intent.token),
             state: Some(effect.attempt),
             answered: true,
             ambiguous: effect.ambiguous,

@@ -1,6 +1,7 @@
 //! Resolving: an unknown payout is looked for at Stripe before anything else is done about it.
 use super::{Done, Engine};
 use crate::{
+    clock::BootMs,
     store::{
         StoreError,
         types::{AttemptChange, By, Change, Unresolved},
@@ -19,10 +20,13 @@ const LISTINGS_MAX: usize = 32;
 const LIST_FROM_S: i64 = 7 * 24 * 60 * 60;
 /// Pages of one listing: 100 payouts each; an account with more within a week isn't a creator's.
 const PAGES_MAX: usize = 100;
+/// A resend leaves within this of the listing that didn't show the payout, or the payout is listed again, milliseconds.
+const LISTED_FRESH_MS: i64 = 30_000;
 
 impl Engine {
     /// Starts a listing for each unknown payout whose time has come.
     pub(super) async fn resolve(&mut self) -> Result<(), StoreError> {
+        self.forget_old_listings();
         let room = LISTINGS_MAX.saturating_sub(self.listing.len());
         let Some(stripe) = self.parts.stripe.clone() else { return Ok(()) };
         if room == 0 {
@@ -31,30 +35,41 @@ impl Engine {
         let limit = i64::try_from(LISTINGS_MAX * 4).unwrap_or(i64::MAX);
         let waiting: Vec<Unresolved> = self.parts.store.unresolved(limit).await?;
         let open = waiting.into_iter().filter(|payout| {
-            !self.resend.get(&payout.run_id).is_some_and(|resend| resend.contains(&payout.payout_id))
+            !self.resend.get(&payout.run_id).is_some_and(|resend| resend.iter().any(|(id, _)| *id == payout.payout_id))
                 && !self.listing.contains(&payout.payout_id)
                 && !self.is_arrived_listing(&payout.payout_id)
         });
         for payout in open.take(room).collect::<Vec<_>>() {
             self.listing.insert(payout.payout_id.clone());
-            let (stripe, done) = (stripe.clone(), self.done_tx.clone());
+            let (stripe, done, at) = (stripe.clone(), self.done_tx.clone(), self.parts.clock.boot());
             tokio::spawn(async move {
                 let result = find(&stripe, &payout).await;
-                let _ = done.send(Done::Listed { payout, result }).await;
+                let _ = done.send(Done::Listed { payout, result, at }).await;
             });
         }
         Ok(())
     }
 
+    /// What wasn't sent again soon after its listing (a pause, a shut gate) is looked for again first: it may be there by now.
+    pub(super) fn forget_old_listings(&mut self) {
+        let now = self.parts.clock.boot();
+        self.resend.retain(|_, listed| {
+            listed.retain(|(_, at)| now.ms_since(*at) <= LISTED_FRESH_MS);
+            !listed.is_empty()
+        });
+    }
+
     /// What follows from a listing that didn't show the payout: sent again, or listed again later.
-    pub(super) fn absent(&mut self, payout: &Unresolved, stripe_now_ms: i64) -> Change {
+    pub(super) fn absent(&mut self, payout: &Unresolved, stripe_now_ms: i64, listed: BootMs) -> Change {
         let now_ms = self.parts.clock.now_ms();
         let base_ms = self.parts.settings.resolve_first_ms;
         let listings = payout.absent_listings.saturating_add(1);
         let next = after_absence(payout.first_sent_stripe_ms, stripe_now_ms, payout.no_resend, listings, base_ms);
         let (wait_ms, what) = match next {
             AfterAbsence::Resend => {
-                self.resend.entry(payout.run_id.clone()).or_default().push(payout.payout_id.clone());
+                let resend = self.resend.entry(payout.run_id.clone()).or_default();
+                resend.retain(|(id, _)| *id != payout.payout_id);
+                resend.push((payout.payout_id.clone(), listed));
                 (backoff_ms(listings, base_ms), "not at Stripe yet: the same key and bytes are sent again")
             }
             AfterAbsence::ListAgain(wait_ms) => (wait_ms, "not at Stripe yet: looked for again later, never re-keyed"),

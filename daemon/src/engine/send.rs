@@ -9,7 +9,7 @@ use crate::{
     },
     stripe::{MoneyRequest, ReadError, create_body},
 };
-use payout_shared::id::AccountId;
+use payout_shared::id::{AccountId, PayoutId};
 
 /// A request leaves within this of its intent, or not at all, milliseconds.
 const SEND_WINDOW_MS: i64 = 5_000;
@@ -26,6 +26,13 @@ pub(super) struct Platform {
     good: bool,
     asking: bool,
     ask_at: Option<BootMs>,
+}
+
+impl Platform {
+    /// Its answer is here: it may be asked for again.
+    pub(super) const fn answered(&mut self) {
+        self.asking = false;
+    }
 }
 
 impl Engine {
@@ -45,7 +52,6 @@ impl Engine {
     }
 
     pub(super) async fn platform_read(&mut self, result: Result<AccountId, ReadError>) -> Result<(), StoreError> {
-        self.platform.asking = false;
         self.platform.ask_at = Some(self.parts.clock.boot().plus_ms(PLATFORM_RETRY_MS));
         match result {
             Ok(account) => match self.parts.store.stamp_platform(&account).await {
@@ -120,14 +126,16 @@ impl Engine {
             stripe_now_ms,
             send_before_ms: lease.until.min(now.plus_ms(SEND_WINDOW_MS)).0,
         };
-        let again = self.resend.remove(&run.id).unwrap_or_default();
+        self.forget_old_listings();
+        let mut again = self.resend.remove(&run.id).unwrap_or_default();
         if !again.is_empty() {
             let may = self.may_leave(again.len());
-            let (these, rest) = again.split_at(may.min(again.len()));
+            let rest = again.split_off(may.min(again.len()));
             if !rest.is_empty() {
-                self.resend.insert(run.id.clone(), rest.to_vec());
+                self.resend.insert(run.id.clone(), rest);
             }
-            self.leave(gate, run, Wanted::Resend(these)).await?;
+            let these: Vec<PayoutId> = again.into_iter().map(|(id, _)| id).collect();
+            self.leave(gate, run, Wanted::Resend(&these)).await?;
         }
         if left.due > 0 {
             let may = self.may_leave(usize::try_from(left.due).unwrap_or(usize::MAX));
@@ -158,7 +166,7 @@ impl Engine {
                 return Err(error);
             }
         };
-        let Intended { intents, barred, replan } = outcome;
+        let Intended { intents, barred } = outcome;
         if !intents.is_empty() || !barred.is_empty() {
             self.parts.changed.tell();
         }
@@ -167,9 +175,6 @@ impl Engine {
         }
         for (payout, reason) in barred {
             tracing::warn!(run = %run.label, payout = %payout, reason = reason.as_str(), "a payout was not sent: its guard is shut");
-        }
-        if !replan.is_empty() {
-            self.parts.store.replan(gate.fence, run, &replan, &context).await?;
         }
         Ok(())
     }

@@ -8,8 +8,7 @@ use super::{
 };
 use payout_shared::{
     answer::PayoutObject,
-    currency::Currency,
-    id::{AccountId, CreatorId, ObjectId, PayoutId, RunId},
+    id::{CreatorId, ObjectId, PayoutId, RunId},
 };
 
 impl Store {
@@ -53,7 +52,8 @@ impl Store {
         on!(self, pool, sql => sql::change::change(pool, fence, now_ms, changes).await)
     }
 
-    /// The guard and the intents of a run, in one transaction. A send may leave only after this returned it.
+    /// The guard and the intents of a run, in one transaction; what was voided because its sum is another now is planned again in it,
+    /// under its next payout number. A send may leave only after this returned it.
     /// A crash after the commit leaves attempts on the wire as far as anybody knows: unknown.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Store {
         encode: Encode,
     ) -> Result<Intended, StoreError> {
         on!(self, pool, sql => {
-            let ask = sql::intents::Ask { mode: self.mode, run, wanted, context, encode };
+            let ask = sql::intents::Ask { mode: self.mode, ids: &self.ids, run, wanted, context, encode };
             sql::intents::intend(pool, gate, &ask).await
         })
     }
@@ -90,24 +90,6 @@ impl Store {
             let writing = sql::plan::Writing { fence, now_ms, ids, context };
             let of = sql::plan::PlanRun::of(run, creators.as_deref());
             sql::plan::write_page(pool, writing, &of, sql::plan::Purses::After(&run.plan_after, limit)).await
-        })
-    }
-
-    /// Plans some purses of a run again, under their next payout numbers.
-    ///
-    /// # Errors
-    /// As [`Store::plan_page`].
-    pub async fn replan(
-        &self,
-        fence: Fence,
-        run: &RunRow,
-        purses: &[(AccountId, Currency)],
-        context: &PlanContext,
-    ) -> Result<PlanPage, StoreError> {
-        let (now_ms, ids) = (self.clock.now_ms(), &self.ids);
-        on!(self, pool, sql => {
-            let writing = sql::plan::Writing { fence, now_ms, ids, context };
-            sql::plan::write_page(pool, writing, &sql::plan::PlanRun::of(run, None), sql::plan::Purses::These(purses)).await
         })
     }
 

@@ -60,6 +60,8 @@ pub(super) mod on_sqlite {
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = "";
 
+    pub(super) use crate::store::fault::commit;
+
     /// Begins a transaction that will write.
     pub(super) async fn begin(pool: &Pool) -> Result<Tx, sqlx::Error> {
         pool.begin_with("BEGIN IMMEDIATE").await
@@ -87,6 +89,8 @@ pub(super) mod on_postgres {
     pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = " FOR SHARE";
+
+    pub(super) use crate::store::fault::commit;
 
     /// Begins a transaction that will write.
     pub(super) async fn begin(pool: &Pool) -> Result<Tx, sqlx::Error> {

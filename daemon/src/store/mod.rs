@@ -7,6 +7,7 @@ mod db;
 pub mod door_types;
 mod engines;
 mod error;
+pub mod fault;
 mod migrations;
 mod schema;
 pub mod types;

@@ -191,6 +191,9 @@ pub struct Change {
 pub struct AttemptChange {
     /// Which.
     pub key: String,
+    /// The token of the send that this is an answer to; `None` = it isn't one. Once another lease has judged that send (and may have
+    /// sent the attempt again), only an object still says something: the rest is dropped.
+    pub token: Option<i64>,
     /// Its state; `None` leaves it.
     pub state: Option<AttemptState>,
     /// The answer of its send is known, or given up on: nothing of it is on the wire any more.
@@ -247,6 +250,8 @@ pub struct Intent {
     pub destination: DestinationId,
     /// An earlier send of this attempt is ambiguous.
     pub ambiguous_before: bool,
+    /// The fencing token that it was committed under.
+    pub token: i64,
 }
 
 /// An unknown payout whose time has come: list first.
@@ -362,8 +367,6 @@ pub struct Intended {
     pub intents: Vec<Intent>,
     /// Payouts whose purse clause failed: voided (planned ones) or left alone (unknown ones), with the reason.
     pub barred: Vec<(PayoutId, SkipReason)>,
-    /// Purses to be planned again in this run: "account currency" with what was voided.
-    pub replan: Vec<(AccountId, Currency)>,
 }
 
 /// What a run has left to do.

@@ -1,6 +1,6 @@
 //! What Stripe last said of accounts: which are to be read again, and what a read says. A bank account that replaces another one is
 //! marked with the time: a swapped bank account is how money is stolen.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, journal, lease, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease, rows};
 use crate::store::{
     StoreError,
     door_types::{AccountRead, AccountRow, BANK_REMOVED, BankRead},
@@ -77,7 +77,7 @@ pub(in crate::store) async fn record(
     if !notes.is_empty() {
         journal::append(&mut tx, now_ms, notes).await?;
     }
-    Ok(tx.commit().await?)
+    Ok(commit(tx).await?)
 }
 
 /// One account, as stored.

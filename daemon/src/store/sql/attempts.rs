@@ -1,5 +1,5 @@
 //! What the engine asks about attempts: which are unresolved, which were left on the wire by a dead engine, whose an object is.
-use super::{DB, Pool, begin, change, journal, lease};
+use super::{DB, Pool, begin, change, commit, journal, lease};
 use crate::store::{
     StoreError,
     types::{Fence, KnownAttempt, Note, Unresolved, WorkLeft},
@@ -133,7 +133,7 @@ pub(in crate::store) async fn foreign(
         }
     }
     journal::append(&mut tx, now_ms, notes).await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok(())
 }
 

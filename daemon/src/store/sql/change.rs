@@ -1,6 +1,6 @@
 //! The one place where a payout's state is written: every change goes through the core's transition function and leaves a journal
 //! row in the same transaction.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, journal, lease};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease};
 use crate::store::{
     StoreError,
     types::{AttemptChange, Change, Changed, Fence, Note},
@@ -13,7 +13,7 @@ use payout_shared::{
     payout::{self, ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which},
 };
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 /// A payout under change, as read under its lock.
 struct Held {
@@ -39,7 +39,7 @@ pub(in crate::store) async fn change(
     lease::check(&mut tx, fence).await?;
     let (changed, notes) = in_tx(&mut tx, now_ms, changes).await?;
     journal::append(&mut tx, now_ms, notes).await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok(changed)
 }
 
@@ -52,10 +52,15 @@ pub(super) async fn in_tx(tx: &mut Tx, now_ms: i64, changes: &[Change]) -> Resul
             what: "payout",
             name: change.payout_id.to_string(),
         })?;
+        let known = match &change.attempt {
+            Some(attempt) => Some(read_attempt(tx, &attempt.key).await?),
+            None => None,
+        };
+        let change = &*judged(change, known.as_ref());
         let from = row.state;
         let verdict = apply(row, change);
-        if let Some(attempt) = &change.attempt {
-            write_attempt(tx, now_ms, attempt, change.late.is_none()).await?;
+        if let (Some(attempt), Some(known)) = (&change.attempt, &known) {
+            write_attempt(tx, now_ms, attempt, known, change.late.is_none()).await?;
         }
         consequences(tx, now_ms, row, change, verdict).await?;
         notes.extend(note(row, change, from, verdict));
@@ -165,7 +170,11 @@ async fn consequences(
     change: &Change,
     verdict: Option<Verdict>,
 ) -> Result<(), StoreError> {
-    let money_back = seen(change).is_some_and(|object| object.failure_balance_transaction.is_some());
+    // Only the money of the payout's own object: another's coming back says nothing of this one.
+    let money_back = change.late.is_none()
+        && seen(change).is_some_and(|object| {
+            object.failure_balance_transaction.is_some() && row.object.as_deref() == Some(object.id.as_str())
+        });
     if !row.released && releases(row.state, row.object.is_some(), money_back) {
         release(tx, now_ms, &change.payout_id).await?;
         row.released = true;
@@ -249,22 +258,67 @@ pub(super) async fn record_foreign(
     Ok(done.rows_affected() > 0)
 }
 
-/// `own`: the object is this attempt's; an odd one is recorded beside it only.
-async fn write_attempt(tx: &mut Tx, now_ms: i64, change: &AttemptChange, own: bool) -> Result<(), StoreError> {
-    let known = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT state, object_status FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
+/// An attempt under change, as read under its lock.
+struct Known {
+    state: AttemptState,
+    token: i64,
+    object: Option<String>,
+    status: Option<ObjectStatus>,
+}
+
+async fn read_attempt(tx: &mut Tx, key: &str) -> Result<Known, StoreError> {
+    let row = sqlx::query::<DB>(AssertSqlSafe(format!(
+        "SELECT state, token, stripe_object_id, object_status FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
     )))
-    .bind(&change.key)
+    .bind(key)
     .fetch_optional(&mut **tx)
     .await?
-    .ok_or_else(|| StoreError::NotFound { what: "attempt", name: change.key.clone() })?;
-    let (known, status): (String, Option<String>) = (known.try_get(0)?, known.try_get(1)?);
-    let known = AttemptState::parse(&known)
-        .ok_or_else(|| StoreError::Broken(format!("attempt {} has the unknown state {known:?}", change.key)))?;
-    let next = change.state.map_or(known, |news| attempt_after(known, news));
+    .ok_or_else(|| StoreError::NotFound { what: "attempt", name: key.to_owned() })?;
+    let state: String = row.try_get(0)?;
+    let state = AttemptState::parse(&state)
+        .ok_or_else(|| StoreError::Broken(format!("attempt {key} has the unknown state {state:?}")))?;
+    let status: Option<String> = row.try_get(3)?;
+    let status = status.as_deref().and_then(ObjectStatus::parse);
+    Ok(Known { state, token: row.try_get(1)?, object: row.try_get(2)?, status })
+}
+
+/// The change as it is against what is stored by now, which whoever made it may not have known: a second object never passes for the
+/// first, and an answer to a send that another lease has judged since says no more than the object it shows.
+fn judged<'a>(change: &'a Change, known: Option<&Known>) -> Cow<'a, Change> {
+    let (Some(attempt), Some(known)) = (&change.attempt, known) else { return Cow::Borrowed(change) };
+    let second = seen(change).zip(known.object.as_deref()).filter(|(object, first)| object.id.as_str() != *first);
+    let outdated = attempt.token.is_some_and(|token| token != known.token);
+    if !outdated && (second.is_none() || change.late.is_some()) {
+        return Cow::Borrowed(change);
+    }
+    let mut change = change.clone();
+    if let Some((object, first)) = second.filter(|_| change.late.is_none()) {
+        let why = format!("a second payout object, {}, carries the key of {} (the first is {first})", object.id, attempt.key);
+        (change.event, change.late) = (None, Some(why));
+    }
+    let (no_object, is_second) = (attempt.object.is_none(), change.late.is_some());
+    if outdated && no_object {
+        (change.event, change.hold, change.not_before_ms) = (None, None, None);
+        change.attempt = Some(AttemptChange { key: attempt.key.clone(), ..AttemptChange::default() });
+    } else if let Some(attempt) = &mut change.attempt {
+        attempt.answered &= !outdated;
+        attempt.state = attempt.state.filter(|_| !is_second);
+    }
+    Cow::Owned(change)
+}
+
+/// `own`: the object is this attempt's; an odd one is recorded beside it only.
+async fn write_attempt(
+    tx: &mut Tx,
+    now_ms: i64,
+    change: &AttemptChange,
+    known: &Known,
+    own: bool,
+) -> Result<(), StoreError> {
+    let next = change.state.map_or(known.state, |news| attempt_after(known.state, news));
     let object = change.object.as_ref().filter(|_| own);
     let status = status_after(
-        status.as_deref().and_then(ObjectStatus::parse),
+        known.status,
         object.and_then(|object| object.status),
     );
     sqlx::query::<DB>(

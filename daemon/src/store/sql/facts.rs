@@ -34,7 +34,15 @@ pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> 
     let currency = Currency::parse(&currency)
         .map_err(|error| StoreError::Broken(format!("purse of account {account}: {error}")))?;
     let read_at: Option<i64> = row.try_get(3)?;
-    let minimum: Option<String> = row.try_get(14)?;
+    let mut hold: Option<String> = row.try_get(10)?;
+    let mut creator_minimum_minor = 0;
+    if let Some(text) = row.try_get::<Option<String>, _>(14)?.filter(|_| currency == context.default_currency) {
+        match Money::parse_major(&text, currency) {
+            Ok(minimum) => creator_minimum_minor = minimum.minor,
+            // One creator's settings stop nobody else.
+            Err(error) => hold = hold.or_else(|| Some(format!("minimum_payout_amount is broken: {error}"))),
+        }
+    }
     Ok(PurseFacts {
         creator: CreatorId::new(row.try_get::<String, _>(2)?),
         account: AccountId::new(&account),
@@ -45,19 +53,12 @@ pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> 
             Some(_) => Some(account_facts(row)?),
             None => None,
         },
-        hold: row.try_get(10)?,
+        hold,
         active_payout: None,
         user_enabled: row.try_get::<Option<bool>, _>(11)?.unwrap_or(false),
         beta_open: row.try_get::<Option<bool>, _>(12)?.unwrap_or(false),
         settings_enabled: row.try_get::<Option<bool>, _>(13)?.unwrap_or(false),
-        creator_minimum_minor: match minimum.filter(|_| currency == context.default_currency) {
-            Some(text) => {
-                Money::parse_major(&text, currency)
-                    .map_err(|error| StoreError::Broken(format!("minimum_payout_amount of account {account}: {error}")))?
-                    .minor
-            }
-            None => 0,
-        },
+        creator_minimum_minor,
     })
 }
 

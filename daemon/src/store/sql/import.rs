@@ -1,6 +1,6 @@
 //! Earnings from a file: one transaction, thousands of rows a statement. A sale is named by its charge; the same charge with the same
 //! values is known, with other values it is a contradiction and nothing at all is imported.
-use super::{DB, Pool, Tx, begin, journal};
+use super::{DB, Pool, Tx, begin, commit, journal};
 use crate::store::{
     StoreError,
     door_types::{EarningRow, ImportDone, ImportError, RowError},
@@ -53,7 +53,7 @@ pub(in crate::store) async fn import(
         ..Note::default()
     };
     let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok(ImportDone { imported, known, creators, seq })
 }
 

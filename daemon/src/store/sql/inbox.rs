@@ -1,5 +1,5 @@
 //! Webhooks: stored before they are answered, once per event id, understood later in the order they came.
-use super::{DB, Pool, begin, lease};
+use super::{DB, Pool, begin, commit, lease};
 use crate::store::{
     StoreError,
     door_types::{InboxEvent, InboxRow},
@@ -92,5 +92,5 @@ pub(in crate::store) async fn done(
         update.push(") AS v WHERE seq = v.column1 AND processed_at_ms IS NULL");
         update.build().persistent(false).execute(&mut *tx).await?;
     }
-    Ok(tx.commit().await?)
+    Ok(commit(tx).await?)
 }

@@ -1,12 +1,13 @@
 //! The guard and the intent, in one transaction: a request may leave only when this has committed, and only with the key and the
 //! bytes that it stored. The gate (lease, pause) is locked until the commit, so that a pause that has committed is never overtaken.
-use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, facts, journal, lease};
+use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, commit, facts, journal, lease, plan as planning};
 use crate::store::{
     StoreError,
-    types::{AttemptChange, By, Change, Encode, Gate, Intended, Intent, Note, PlanContext, Wanted},
+    types::{AttemptChange, By, Change, Encode, Gate, Ids, Intended, Intent, Note, PlanContext, Wanted},
 };
 use payout_shared::{
     attempt::{AttemptKind, AttemptState, KeyParts},
+    consequence::RESEND_WITHIN_MS,
     currency::Currency,
     id::{AccountId, DestinationId, Mode, PayoutId, RunId},
     money::Money,
@@ -28,7 +29,8 @@ struct Candidate {
     account: AccountId,
     destination: DestinationId,
     barred: Option<(SkipReason, String)>,
-    /// A negative entry came in after the plan, or the plan is a day old: the sum must be made again.
+    /// A negative entry is in no payout (it came in after the plan, which takes all of them), or the plan is a day old: the sum must
+    /// be made again. Told by its being free and not by times: clocks jump.
     outdated: bool,
     newest: Option<Newest>,
 }
@@ -46,6 +48,7 @@ struct Newest {
 /// What is asked, beside the gate.
 pub(in crate::store) struct Ask<'a> {
     pub(in crate::store) mode: Mode,
+    pub(in crate::store) ids: &'a Ids,
     pub(in crate::store) run: &'a RunId,
     pub(in crate::store) wanted: Wanted<'a>,
     pub(in crate::store) context: &'a PlanContext,
@@ -56,11 +59,11 @@ pub(in crate::store) struct Ask<'a> {
 pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> Result<Intended, StoreError> {
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, gate.fence).await?;
-    let Some(label) = open_gate(&mut tx, ask.run).await? else {
+    let Some(run) = open_gate(&mut tx, ask.run).await? else {
         return Ok(Intended::default());
     };
-    let candidates = candidates(&mut tx, gate.now_ms, ask).await?;
-    let mut outcome = Intended::default();
+    let candidates = candidates(&mut tx, gate, ask).await?;
+    let (mut outcome, mut again) = (Intended::default(), Vec::new());
     let mut changes = Vec::with_capacity(candidates.len());
     for candidate in candidates {
         let resend = matches!(ask.wanted, Wanted::Resend(_));
@@ -68,30 +71,45 @@ pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> 
             outcome.barred.push((candidate.id.clone(), barred.0));
             let keep = resend || in_doubt(&candidate);
             if candidate.outdated && !keep {
-                outcome.replan.push((candidate.account.clone(), candidate.amount.currency));
+                again.push((candidate.account.clone(), candidate.amount.currency));
             }
             changes.push(barred_change(&candidate, barred, keep, gate.now_ms));
             continue;
         }
-        let intent = write_intent(&mut tx, gate, ask, label, &candidate).await?;
+        let intent = write_intent(&mut tx, gate, ask, run.label, &candidate).await?;
         changes.push(intend_change(&intent));
         outcome.intents.push(intent);
     }
     let (_, notes) = change::in_tx(&mut tx, gate.now_ms, &changes).await?;
+    let mut notes: Vec<Note> = notes.into_iter().map(|note| with_send(note, gate)).collect();
     count_attempts(&mut tx, &outcome.intents).await?;
-    journal::append(&mut tx, gate.now_ms, notes.into_iter().map(|note| with_send(note, gate)).collect()).await?;
-    tx.commit().await?;
+    if !again.is_empty() {
+        let (id, creators) = (ask.run.as_str(), None);
+        let plan = planning::PlanRun { id, cutoff_ms: run.cutoff_ms, instant_ms: run.instant_ms, creators };
+        let purses = planning::Purses::These(&again);
+        let writing = planning::Writing { fence: gate.fence, now_ms: gate.now_ms, ids: ask.ids, context: ask.context };
+        notes.extend(planning::in_tx(&mut tx, writing, &plan, purses).await?.1);
+    }
+    journal::append(&mut tx, gate.now_ms, notes).await?;
+    commit(tx).await?;
     Ok(outcome)
 }
 
+/// What the intents need of their run.
+struct Open {
+    label: RunLabel,
+    cutoff_ms: i64,
+    instant_ms: i64,
+}
+
 /// The gate that stored state answers: nothing paused, and the run is running. Locked, so that it stays open until the commit.
-async fn open_gate(tx: &mut Tx, run: &RunId) -> Result<Option<RunLabel>, StoreError> {
+async fn open_gate(tx: &mut Tx, run: &RunId) -> Result<Option<Open>, StoreError> {
     let paused: bool = sqlx::query::<DB>(AssertSqlSafe(format!("SELECT paused FROM daemon_state WHERE id = 1{FOR_SHARE}")))
         .fetch_one(&mut **tx)
         .await?
         .try_get(0)?;
     let row = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT state, cycle_date, number FROM payout_runs WHERE id = $1{FOR_SHARE}"
+        "SELECT state, cycle_date, number, cutoff_ms, instant_ms FROM payout_runs WHERE id = $1{FOR_SHARE}"
     )))
     .bind(run.as_str())
     .fetch_one(&mut **tx)
@@ -99,15 +117,16 @@ async fn open_gate(tx: &mut Tx, run: &RunId) -> Result<Option<RunLabel>, StoreEr
     let (state, date, number): (String, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let label = RunLabel::parse(&format!("{date}#{number}"))
         .ok_or_else(|| StoreError::Broken(format!("run {run} has the label {date}#{number}")))?;
-    Ok((!paused && RunState::parse(&state) == Some(RunState::Running)).then_some(label))
+    let open = Open { label, cutoff_ms: row.try_get(3)?, instant_ms: row.try_get(4)? };
+    Ok((!paused && RunState::parse(&state) == Some(RunState::Running)).then_some(open))
 }
 
-async fn candidates(tx: &mut Tx, now_ms: i64, ask: &Ask<'_>) -> Result<Vec<Candidate>, StoreError> {
+async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candidate>, StoreError> {
     let mut ids = QueryBuilder::<DB>::new("SELECT id FROM creator_payouts WHERE run_id = ");
     ids.push_bind(ask.run.as_str());
     match ask.wanted {
         Wanted::Due(limit) => {
-            ids.push(" AND state = 'planned' AND not_before_ms <= ").push_bind(now_ms);
+            ids.push(" AND state = 'planned' AND not_before_ms <= ").push_bind(gate.now_ms);
             ids.push(" ORDER BY not_before_ms, id LIMIT ").push_bind(limit);
         }
         Wanted::Resend(payouts) => {
@@ -116,7 +135,12 @@ async fn candidates(tx: &mut Tx, now_ms: i64, ask: &Ask<'_>) -> Result<Vec<Candi
             for payout in payouts {
                 list.push_bind(payout.as_str());
             }
-            ids.push(") ORDER BY id");
+            // Whatever was decided before: a key that Stripe may have forgotten never leaves again.
+            ids.push(
+                ") AND EXISTS (SELECT 1 FROM payout_attempts t WHERE t.payout_id = creator_payouts.id AND t.kind = 'create' \
+                 AND t.number = creator_payouts.attempts AND NOT t.no_resend AND t.first_sent_stripe_ms > ",
+            );
+            ids.push_bind(gate.stripe_now_ms.saturating_sub(RESEND_WITHIN_MS)).push(") ORDER BY id");
         }
     }
     ids.push(FOR_UPDATE);
@@ -130,10 +154,10 @@ async fn candidates(tx: &mut Tx, now_ms: i64, ask: &Ask<'_>) -> Result<Vec<Candi
     query.push(
         ", q.id, q.number, q.attempts, q.amount_minor, q.destination_id, q.created_at_ms < ",
     );
-    query.push_bind(now_ms.saturating_sub(PLAN_AGE_MAX_MS));
+    query.push_bind(gate.now_ms.saturating_sub(PLAN_AGE_MAX_MS));
     query.push(
         " OR EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency \
-           AND e.amount_minor < 0 AND e.created_at_ms > q.created_at_ms \
+           AND e.amount_minor < 0 \
            AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)), \
          t.key, t.body, t.state, t.ambiguous_sends, t.destination_id, t.amount_minor \
          FROM creator_payouts q ",
@@ -276,6 +300,7 @@ async fn write_intent(
         amount,
         destination,
         ambiguous_before,
+        token: gate.fence.0,
     };
     match &candidate.newest {
         Some(newest) if matches!(newest.state, AttemptState::Waiting | AttemptState::Unknown) => {

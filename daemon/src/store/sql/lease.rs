@@ -1,5 +1,5 @@
 //! The lease: who may run the engine, until when by the database's clock. Its token fences every write of the engine.
-use super::{DB, FOR_SHARE, FOR_UPDATE, NOW_MS, Pool, Tx, begin};
+use super::{DB, FOR_SHARE, FOR_UPDATE, NOW_MS, Pool, Tx, begin, commit};
 use crate::store::{StoreError, types::Fence};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -29,7 +29,7 @@ pub(in crate::store) async fn acquire(
     .bind(ttl_ms)
     .execute(&mut *tx)
     .await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok(Some((Fence(token + 1), !before.is_empty() && !proven_gone)))
 }
 
@@ -46,7 +46,7 @@ pub(in crate::store) async fn renew(pool: &Pool, fence: Fence, ttl_ms: i64) -> R
     if done.rows_affected() == 0 {
         return Err(fenced(&mut tx, fence).await?);
     }
-    tx.commit().await?;
+    commit(tx).await?;
     Ok(())
 }
 
@@ -57,7 +57,7 @@ pub(in crate::store) async fn give_back(pool: &Pool, fence: Fence) -> Result<(),
         .bind(fence.0)
         .execute(&mut *tx)
         .await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok(())
 }
 

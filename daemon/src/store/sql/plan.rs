@@ -1,6 +1,6 @@
 //! The plan, a page of purses at a time: the database sums, the core decides, the database writes the items in bulk and their sums
 //! are checked again. A dry run is the same reading without the writing.
-use super::{DB, Pool, Tx, begin, facts, journal, lease};
+use super::{DB, Pool, Tx, begin, commit, facts, journal, lease};
 use crate::store::{
     StoreError,
     types::{Fence, Ids, Note, PlanContext, PlanPage, PlannedPurse, RunRow},
@@ -167,10 +167,23 @@ pub(in crate::store) async fn write_page(
     run: &PlanRun<'_>,
     purses: Purses<'_>,
 ) -> Result<PlanPage, StoreError> {
-    let Writing { fence, now_ms, ids, context } = writing;
     let mut tx = begin(pool).await?;
-    lease::check(&mut tx, fence).await?;
-    let decided = decide(&mut tx, run, purses, context).await?;
+    lease::check(&mut tx, writing.fence).await?;
+    let (page, notes) = in_tx(&mut tx, writing, run, purses).await?;
+    journal::append(&mut tx, writing.now_ms, notes).await?;
+    commit(tx).await?;
+    Ok(page)
+}
+
+/// The same inside a transaction of the store's: the caller has checked the fence and appends the notes last.
+pub(super) async fn in_tx(
+    tx: &mut Tx,
+    writing: Writing<'_>,
+    run: &PlanRun<'_>,
+    purses: Purses<'_>,
+) -> Result<(PlanPage, Vec<Note>), StoreError> {
+    let Writing { now_ms, ids, context, .. } = writing;
+    let decided = decide(&mut *tx, run, purses, context).await?;
     let page = page(&decided, purses);
     let payouts: Vec<(PayoutId, &Decided)> = decided
         .iter()
@@ -178,18 +191,16 @@ pub(in crate::store) async fn write_page(
         .map(|purse| (ids.payout(now_ms), purse))
         .collect();
     for chunk in payouts.chunks(ROWS_PER_STATEMENT) {
-        insert_payouts(&mut tx, now_ms, run, chunk).await?;
-        insert_items(&mut tx, run, chunk, context).await?;
-        insert_carries(&mut tx, now_ms, run, chunk).await?;
-        check_sums(&mut tx, chunk).await?;
+        insert_payouts(tx, now_ms, run, chunk).await?;
+        insert_items(tx, run, chunk, context).await?;
+        insert_carries(tx, now_ms, run, chunk).await?;
+        check_sums(tx, chunk).await?;
     }
-    insert_outcomes(&mut tx, run, &decided, &payouts).await?;
+    insert_outcomes(tx, run, &decided, &payouts).await?;
     if let Purses::After(place, _) = purses {
-        move_place(&mut tx, run, place, &page, &decided).await?;
+        move_place(tx, run, place, &page, &decided).await?;
     }
-    journal::append(&mut tx, now_ms, notes(run, &decided, &payouts)).await?;
-    tx.commit().await?;
-    Ok(page)
+    Ok((page, notes(run, &decided, &payouts)))
 }
 
 async fn insert_payouts(

@@ -1,5 +1,5 @@
 //! Runs: asked for, found, changed. The only file that writes a run's state, always by the core's transition function.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, journal, lease, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease, rows};
 use crate::store::{
     StoreError,
     door_types::{event_participle, event_word},
@@ -47,7 +47,7 @@ pub(in crate::store) async fn insert(
         "label": row.label.to_string(), "kind": new.kind.as_str(), "number": number, "creators": creators.len(),
     });
     journal::append(&mut tx, now_ms, vec![note(&row, &new.by, "insert", None, new.reason.clone(), detail)]).await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok((row, false))
 }
 
@@ -200,7 +200,7 @@ pub(in crate::store) async fn change(
     let detail = serde_json::json!({ "label": row.label.to_string() });
     let note = note(&row, by, event_word(event), Some(from), reason.map(str::to_owned), detail);
     let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok((row, verdict, seq))
 }
 

@@ -1,5 +1,5 @@
 //! The one row that says what this database is, and what is said to the whole daemon: mode, platform, arming, the panic pause.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, journal, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, rows};
 use crate::store::{
     StoreError,
     door_types::{DaemonState, Done},
@@ -50,7 +50,7 @@ pub(in crate::store) async fn stamp_mode(pool: &Pool, now_ms: i64, mode: Mode) -
     if done.rows_affected() > 0 {
         let detail = serde_json::json!({ "mode": mode.as_str() });
         journal::append(&mut tx, now_ms, vec![note(&By::Engine, "daemon.stamp_mode", None, detail)]).await?;
-        tx.commit().await?;
+        commit(tx).await?;
     }
     Ok(stamped)
 }
@@ -86,7 +86,7 @@ pub(in crate::store) async fn stamp_platform(pool: &Pool, now_ms: i64, account: 
                 .await?;
             let detail = serde_json::json!({ "account": account.as_str() });
             journal::append(&mut tx, now_ms, vec![note(&By::Engine, "daemon.stamp_platform", None, detail)]).await?;
-            Ok(tx.commit().await?)
+            Ok(commit(tx).await?)
         }
     }
 }
@@ -170,7 +170,7 @@ pub(super) async fn already(tx: &mut Tx) -> Result<Done, StoreError> {
 /// Appends the one row and commits.
 pub(super) async fn finish(mut tx: Tx, now_ms: i64, note: Note) -> Result<Done, StoreError> {
     let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
-    tx.commit().await?;
+    commit(tx).await?;
     Ok(Done { seq, already: false })
 }
 

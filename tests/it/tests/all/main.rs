@@ -1,6 +1,10 @@
 //! All integration tests: one binary, so that it is linked once.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test stops where it breaks")]
-
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails by panicking, as the test does")]
+mod console;
 mod databases;
 mod house;
+mod killed;
+mod real;
+mod rehearsal;
 mod store;
+mod terminal;

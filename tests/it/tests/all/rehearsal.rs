@@ -1,0 +1,62 @@
+//! The whole house as real processes, undisturbed and with faults: at the end the books equal what Stripe executed.
+use crate::{
+    databases::Database,
+    real::{Rehearsed, write_earnings},
+};
+
+/// Lost answers, and errors behind which Stripe executes all the same.
+const FAULTS: &str = "--faults executed-then-dropped=5,500-rolled-forward=5";
+
+#[test]
+fn books_equal_the_ledger_on_sqlite() {
+    let rehearsed = Rehearsed::of("--creators 400");
+    rehearsed.must_be_good();
+    assert!(rehearsed.line("limits").starts_with("limits       0 times 429"), "{}", rehearsed.all);
+    assert!(rehearsed.all.contains("below_minimum"), "{}", rehearsed.all);
+}
+
+#[tokio::test]
+async fn books_equal_the_ledger_on_postgresql() {
+    let database = Database::empty_postgres().await;
+    let rehearsed = Rehearsed::of(&format!("--creators 400 --database {}", database.url));
+    rehearsed.must_be_good();
+    let again = Rehearsed::of(&format!("--creators 4 --database {}", database.url));
+    assert_eq!(again.code, Some(1));
+    assert!(again.all.contains("isn't empty"), "{}", again.all);
+}
+
+#[test]
+fn lost_answers_resolve_by_themselves_on_sqlite() {
+    let rehearsed = Rehearsed::of(&format!("--creators 300 {FAULTS}"));
+    rehearsed.must_be_good();
+    assert!(rehearsed.line("faults").contains("executed-then-dropped"), "{}", rehearsed.all);
+}
+
+#[tokio::test]
+async fn lost_answers_resolve_by_themselves_on_postgresql() {
+    let database = Database::empty_postgres().await;
+    Rehearsed::of(&format!("--creators 300 {FAULTS} --database {}", database.url)).must_be_good();
+}
+
+#[test]
+fn an_imported_file_is_paid_to_the_last_cent() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("earnings.csv");
+    write_earnings(&file, &[1000, 999, 123_456]);
+    let rehearsed = Rehearsed::of(&format!("--earnings {}", file.display()));
+    rehearsed.must_be_good();
+    // 9.99 is below the minimum of 10.00.
+    assert!(rehearsed.line("  usd").split_whitespace().eq(["usd", "124456", "124456", "equal"]), "{}", rehearsed.all);
+}
+
+#[test]
+fn a_bad_file_imports_nothing_and_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("earnings.csv");
+    write_earnings(&file, &[1000, 2000]);
+    let text = std::fs::read_to_string(&file).unwrap().replace("c1,acct_it1,US,usd", "c1,acct_it1,US,dollars");
+    std::fs::write(&file, text).unwrap();
+    let rehearsed = Rehearsed::of(&format!("--earnings {}", file.display()));
+    assert_eq!(rehearsed.code, Some(1));
+    assert!(rehearsed.all.contains("line 3") && rehearsed.all.contains("currency"), "{}", rehearsed.all);
+}
