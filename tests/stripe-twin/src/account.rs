@@ -124,6 +124,25 @@ impl Bank {
     }
 }
 
+/// What an account has besides what a test described it with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct More {
+    /// By name: `active`, `inactive` or `pending`; what isn't there follows the rest of the account.
+    pub(crate) capabilities: BTreeMap<String, String>,
+    pub(crate) charges_disabled: bool,
+    pub(crate) details_missing: bool,
+    pub(crate) currently_due: Vec<String>,
+    pub(crate) eventually_due: Vec<String>,
+    pub(crate) pending_verification: Vec<String>,
+    pub(crate) current_deadline: Option<i64>,
+    pub(crate) debits_negative: bool,
+    pub(crate) weekly_anchor: Option<String>,
+    pub(crate) monthly_anchor: Option<i64>,
+    pub(crate) statement_descriptor: Option<String>,
+    /// The platform may no longer act for it.
+    pub(crate) is_deauthorized: bool,
+}
+
 /// An account as the twin keeps it.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
@@ -133,12 +152,26 @@ pub(crate) struct Account {
     pub(crate) purses: BTreeMap<String, Purse>,
     /// Its payouts, oldest first, as places in the world's list.
     pub(crate) payouts: Vec<usize>,
+    /// Its balance transactions, oldest first, as places in the world's list.
+    pub(crate) txns: Vec<usize>,
+    pub(crate) more: More,
+    /// What a test put into it, by currency.
+    pub(crate) opened: BTreeMap<String, i64>,
 }
 
 impl Account {
     pub(crate) fn new(spec: AccountSpec, created_s: i64) -> Self {
         let banks = spec.banks.clone().unwrap_or_else(|| vec![BankSpec::default()]);
-        let mut account = Self { spec, created_s, banks: Vec::new(), purses: BTreeMap::new(), payouts: Vec::new() };
+        let mut account = Self {
+            spec,
+            created_s,
+            banks: Vec::new(),
+            purses: BTreeMap::new(),
+            payouts: Vec::new(),
+            txns: Vec::new(),
+            more: More::default(),
+            opened: BTreeMap::new(),
+        };
         account.set_banks(banks);
         account
     }
@@ -159,6 +192,17 @@ impl Account {
                 is_default,
             });
         }
+    }
+
+    /// What it may do: as told, and where nothing was told by the rest of the account.
+    pub(crate) fn capabilities(&self) -> BTreeMap<String, String> {
+        let word = |is_active: bool| if is_active { "active" } else { "inactive" }.to_owned();
+        let mut all = BTreeMap::from([
+            ("card_payments".to_owned(), word(!self.more.charges_disabled)),
+            ("transfers".to_owned(), word(self.spec.payouts_enabled)),
+        ]);
+        all.extend(self.more.capabilities.clone());
+        all
     }
 
     pub(crate) fn bank(&self, id: &str) -> Option<&Bank> {

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::account::AccountSpec;
 use crate::faults::FaultPlan;
 use crate::limits::LimitProfile;
+use crate::live::LifePlan;
 use crate::serve::{Config, serve};
 use crate::twin::WebhookTarget;
 use crate::world::{KeyScope, Rules};
@@ -41,7 +42,8 @@ struct Args {
     #[arg(long, env = "STRIPE_TWIN_WEBHOOK_SECRET", hide_env_values = true)]
     webhook_secret: Option<String>,
     /// `name[=PERCENT][xTIMES][@MS],…`: reset-before, lock-timeout, executed-then-dropped, unreadable-body,
-    /// 500-rolled-forward, 500-not-executed, slow, 429-storm, paid-then-failed, webhook-duplicate, webhook-lost.
+    /// 500-rolled-forward, 500-not-executed, slow, 429-storm, paid-then-failed, webhook-duplicate, webhook-lost,
+    /// webhook-disorder, reversal-refused, reversal-fails.
     #[arg(long, default_value = "")]
     faults: FaultPlan,
     /// Whose limits to keep.
@@ -68,6 +70,12 @@ struct Args {
     /// What idempotency keys are unique within.
     #[arg(long, value_enum, default_value = "account")]
     key_scope: KeyScope,
+    /// Checks requests, answers and events against the OpenAPI copy; `/_twin/stats` has the findings.
+    #[arg(long)]
+    check_openapi: bool,
+    /// Plays a scripted life of so many days from now on, with as many creators as `--creators` says.
+    #[arg(long)]
+    life_days: Option<u32>,
 }
 
 /// Runs the twin with these arguments (the first is the program's name) until it is told to stop.
@@ -113,7 +121,10 @@ fn config(args: Args) -> anyhow::Result<Config> {
     }
     #[allow(clippy::disallowed_methods, reason = "the twin's own start: made creators earned before it")]
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    accounts.extend(crate::spread(args.seed, args.creators, now_ms).into_iter().map(|creator| creator.account));
+    let life = args.life_days.map(|days| LifePlan { seed: args.seed, creators: args.creators, from_ms: None, days });
+    if life.is_none() {
+        accounts.extend(crate::spread(args.seed, args.creators, now_ms).into_iter().map(|creator| creator.account));
+    }
     let webhook = match (args.webhook_url, args.webhook_secret) {
         (Some(url), Some(secret)) if !secret.is_empty() => Some(WebhookTarget { url, secret }),
         (Some(_), _) => anyhow::bail!("--webhook-url needs --webhook-secret"),
@@ -137,5 +148,7 @@ fn config(args: Args) -> anyhow::Result<Config> {
         webhook,
         latency_ms: args.latency_ms,
         clock_offset_file: args.clock_offset_file,
+        check_openapi: args.check_openapi,
+        life,
     })
 }

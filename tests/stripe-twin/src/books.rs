@@ -1,17 +1,17 @@
-//! The twin's own books: accounts come in, change, and the sums are proven.
-//! Called by the control endpoints and tests. Invariant: money enters only through `add_accounts` and a credit, and
-//! each entry leaves a balance transaction.
+//! Accounts come in and change, as tests want them to. Called by the control endpoints, tests and the scripted life.
+//! Invariant: a test's money enters only through `add_accounts` and a credit, and each entry leaves a balance transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::account::{Account, AccountSpec, BankSpec};
 use crate::clock::Now;
 use crate::events::Cause;
-use crate::payout::Status;
-use crate::purse::{Purse, TxnKind};
 use crate::shape;
+use crate::shape_market::APPLICATION;
+use crate::txn::{Entry, Ripe, TxnKind};
 use crate::world::World;
 
 /// Accounts the twin holds at most.
@@ -39,17 +39,26 @@ pub struct AccountChange {
     pub credit_pending: BTreeMap<String, i64>,
     /// Lets all pending money mature.
     pub mature: bool,
-}
-
-/// Whether all sums hold, and what they are.
-#[derive(Debug, Clone, Default, Serialize, PartialEq, Eq)]
-pub struct Conservation {
-    /// True when nothing was made or lost.
-    pub ok: bool,
-    /// What doesn't hold, in words; the first hundred.
-    pub violations: Vec<String>,
-    /// The sum of all purses, by currency.
-    pub totals: BTreeMap<String, Purse>,
+    /// Whether Stripe lets it be charged.
+    pub charges_enabled: Option<bool>,
+    /// Whether its owner has told Stripe everything at first.
+    pub details_submitted: Option<bool>,
+    /// Capabilities by name: `active`, `inactive` or `pending`.
+    pub capabilities: BTreeMap<String, String>,
+    /// Requirements due now.
+    pub currently_due: Option<Vec<String>>,
+    /// Requirements due some day.
+    pub eventually_due: Option<Vec<String>>,
+    /// What Stripe is looking at.
+    pub pending_verification: Option<Vec<String>>,
+    /// Until when, in seconds; 0 clears it.
+    pub current_deadline: Option<i64>,
+    /// Days until money matures.
+    pub delay_days: Option<u32>,
+    /// Whether Stripe debits the bank account for a negative balance.
+    pub debit_negative_balances: Option<bool>,
+    /// The platform's access ends: `account.application.deauthorized`.
+    pub deauthorized: Option<bool>,
 }
 
 impl World {
@@ -73,32 +82,38 @@ impl World {
             let (id, available, pending) = (spec.id.clone(), spec.available.clone(), spec.pending.clone());
             self.account_order.push(id.clone());
             self.accounts.insert(id.clone(), Account::new(spec, now.date_s() - 90 * 86_400));
-            self.credit(&id, &available, &pending)?;
+            self.credit(now, &id, &available, &pending)?;
         }
         Ok(added)
     }
 
     fn credit(
         &mut self,
+        now: Now,
         id: &str,
         available: &BTreeMap<String, i64>,
         pending: &BTreeMap<String, i64>,
     ) -> Result<(), String> {
-        let amounts = available.iter().map(|(currency, amount)| (currency, *amount, 0));
-        let amounts = amounts.chain(pending.iter().map(|(currency, amount)| (currency, 0, *amount)));
-        for (currency, available, pending) in amounts {
-            let Some(account) = self.accounts.get_mut(id) else {
-                return Err(format!("no account {id}"));
-            };
-            let purse = account.purses.entry(currency.clone()).or_default();
-            let credited = if available.abs().max(pending.abs()) > BALANCE_MAX {
-                Err(crate::purse::Refused)
-            } else {
-                purse.credit(available, pending)
-            };
-            credited.map_err(|_| format!("account {id}: {currency} would overflow"))?;
-            if available != 0 {
-                self.record(id, currency, available, TxnKind::Payment, None);
+        let amounts = available.iter().map(|(currency, amount)| (currency, *amount, Ripe::Now));
+        let amounts = amounts.chain(pending.iter().map(|(currency, amount)| (currency, *amount, Ripe::Told)));
+        let amounts: Vec<_> = amounts.filter(|(_, amount, _)| *amount != 0).collect();
+        let mut entries = Vec::new();
+        for (currency, amount, ripe) in amounts {
+            if amount.abs() > BALANCE_MAX {
+                return Err(format!("account {id}: {currency} would overflow"));
+            }
+            entries.push(Entry::new(id, currency, amount, TxnKind::Opening, "").ripe(ripe));
+        }
+        let mut opened = self.accounts.get(id).ok_or_else(|| format!("no account {id}"))?.opened.clone();
+        for entry in &entries {
+            let sum = opened.entry(entry.currency.clone()).or_default();
+            *sum = sum.checked_add(entry.amount).ok_or_else(|| format!("account {id}: overflow"))?;
+        }
+        self.post(now, entries).map_err(|_| format!("account {id}: a balance would overflow"))?;
+        if let Some(account) = self.accounts.get_mut(id) {
+            account.opened = opened;
+            for currency in available.keys().chain(pending.keys()) {
+                account.purses.entry(currency.clone()).or_default();
             }
         }
         Ok(())
@@ -106,118 +121,82 @@ impl World {
 
     /// Changes one account and tells so: `account.updated`, and an event for each bank account that changed.
     pub(crate) fn change_account(&mut self, now: Now, id: &str, change: AccountChange) -> Result<(), String> {
+        let before = self.seen_settings(id).map_err(|_| format!("no account {id}"))?;
         let Some(account) = self.accounts.get_mut(id) else {
             return Err(format!("no account {id}"));
         };
-        let platform = id == crate::PLATFORM_ACCOUNT;
-        let before = shape::account(account, platform);
-        let spec = &mut account.spec;
-        if let Some(enabled) = change.payouts_enabled {
-            spec.payouts_enabled = enabled;
-        }
-        if let Some(reason) = change.disabled_reason {
-            spec.disabled_reason = Some(reason).filter(|reason| !reason.is_empty());
-        }
-        if let Some(past_due) = change.past_due {
-            spec.past_due = past_due;
-        }
-        if let Some(schedule) = change.schedule {
-            spec.schedule = schedule;
-        }
+        let capabilities = shape::capabilities(account);
+        change.apply(account);
         if change.mature {
-            self.mature(id)?;
+            self.mature_all(now, id);
         }
-        self.credit(id, &change.credit, &change.credit_pending)?;
+        self.credit(now, id, &change.credit, &change.credit_pending)?;
         if let Some(banks) = change.banks {
             self.replace_banks(now, id, banks);
         }
-        if let Some(account) = self.accounts.get(id) {
-            let after = shape::account(account, platform);
-            if let Some(changed) = shape::previous(&before, &after) {
-                self.emit(now, "account.updated", id, (after, Some(changed)), Cause::default());
-            }
+        let told = self.tell_of_settings(now, id, &before, Cause::default());
+        told.map_err(|_| format!("no account {id}"))?;
+        self.tell_of_capabilities(now, id, &capabilities);
+        if let Some(deauthorized) = change.deauthorized {
+            self.deauthorize(now, id, deauthorized);
         }
         Ok(())
     }
 
-    fn mature(&mut self, id: &str) -> Result<(), String> {
+    fn tell_of_capabilities(&mut self, now: Now, id: &str, before: &[Value]) {
+        let after = self.accounts.get(id).map(shape::capabilities).unwrap_or_default();
+        for object in after {
+            let old = before.iter().find(|old| old["id"] == object["id"]);
+            let changed = old.and_then(|old| shape::previous(old, &object));
+            if old.is_none() || changed.is_some() {
+                self.emit(now, "capability.updated", id, (object, changed), Cause::default());
+            }
+        }
+    }
+
+    fn deauthorize(&mut self, now: Now, id: &str, deauthorized: bool) {
         let Some(account) = self.accounts.get_mut(id) else {
-            return Err(format!("no account {id}"));
+            return;
         };
-        let mut matured = Vec::new();
-        for (currency, purse) in &mut account.purses {
-            let amount = purse.mature().map_err(|_| format!("account {id}: {currency} would overflow"))?;
-            matured.push((currency.clone(), amount));
+        let was = std::mem::replace(&mut account.more.is_deauthorized, deauthorized);
+        if deauthorized && !was {
+            let application = json!({ "id": APPLICATION, "object": "application", "name": "The marketplace" });
+            self.emit(now, "account.application.deauthorized", id, (application, None), Cause::default());
         }
-        for (currency, amount) in matured.into_iter().filter(|(_, amount)| *amount != 0) {
-            self.record(id, &currency, amount, TxnKind::Maturity, None);
-        }
-        Ok(())
-    }
-
-    /// Proves every sum from three sides: the purses, the balance transactions and the payouts.
-    pub(crate) fn conservation(&self) -> Conservation {
-        let mut found = Conservation::default();
-        let mut by_txns: HashMap<(&str, &str), i128> = HashMap::new();
-        for txn in &self.txns {
-            *by_txns.entry((&txn.account, &txn.currency)).or_default() += i128::from(txn.amount);
-        }
-        let mut by_payouts: HashMap<(&str, &str), (i128, i128)> = HashMap::new();
-        for payout in &self.payouts {
-            let sums = by_payouts.entry((&payout.account, &payout.currency)).or_default();
-            let returned = payout.failure_balance_transaction.is_some();
-            let expected = match payout.status {
-                Status::Pending | Status::InTransit => {
-                    sums.0 += i128::from(payout.amount);
-                    false
-                }
-                Status::Paid => {
-                    sums.1 += i128::from(payout.amount);
-                    false
-                }
-                Status::Failed | Status::Canceled => true,
-            };
-            if returned != expected {
-                found.violate(format!("{}: {} and returned = {returned}", payout.id, payout.status.word()));
-            }
-        }
-        for (id, account) in &self.accounts {
-            for (currency, purse) in &account.purses {
-                let at = (id.as_str(), currency.as_str());
-                let txns = by_txns.remove(&at).unwrap_or_default();
-                let (in_transit, paid) = by_payouts.remove(&at).unwrap_or_default();
-                let agree = i128::from(purse.available) == txns
-                    && i128::from(purse.in_transit) == in_transit
-                    && i128::from(purse.paid_out) == paid;
-                if !agree || !purse.conserves() {
-                    found.violate(format!(
-                        "{id} {currency}: {purse:?}; txns {txns}, in transit {in_transit}, paid {paid}"
-                    ));
-                }
-                found.total(currency, purse);
-            }
-        }
-        for (account, currency) in by_txns.keys().chain(by_payouts.keys()) {
-            found.violate(format!("{account} {currency}: money moved in no purse"));
-        }
-        found.ok = found.violations.is_empty();
-        found
     }
 }
 
-impl Conservation {
-    fn violate(&mut self, what: String) {
-        if self.violations.len() < 100 {
-            self.violations.push(what);
+impl AccountChange {
+    fn apply(&self, account: &mut Account) {
+        let (spec, more) = (&mut account.spec, &mut account.more);
+        if let Some(enabled) = self.payouts_enabled {
+            spec.payouts_enabled = enabled;
         }
-    }
-
-    fn total(&mut self, currency: &str, purse: &Purse) {
-        let total = self.totals.entry(currency.to_owned()).or_default();
-        total.funded = total.funded.saturating_add(purse.funded);
-        total.available = total.available.saturating_add(purse.available);
-        total.pending = total.pending.saturating_add(purse.pending);
-        total.in_transit = total.in_transit.saturating_add(purse.in_transit);
-        total.paid_out = total.paid_out.saturating_add(purse.paid_out);
+        if let Some(reason) = &self.disabled_reason {
+            spec.disabled_reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
+        }
+        if let Some(past_due) = &self.past_due {
+            spec.past_due.clone_from(past_due);
+        }
+        if let Some(schedule) = &self.schedule {
+            spec.schedule.clone_from(schedule);
+        }
+        spec.delay_days = self.delay_days.unwrap_or(spec.delay_days);
+        more.charges_disabled = self.charges_enabled.map_or(more.charges_disabled, |enabled| !enabled);
+        more.details_missing = self.details_submitted.map_or(more.details_missing, |submitted| !submitted);
+        more.debits_negative = self.debit_negative_balances.unwrap_or(more.debits_negative);
+        more.capabilities.extend(self.capabilities.clone());
+        for (new, old) in [
+            (&self.currently_due, &mut more.currently_due),
+            (&self.eventually_due, &mut more.eventually_due),
+            (&self.pending_verification, &mut more.pending_verification),
+        ] {
+            if let Some(new) = new {
+                old.clone_from(new);
+            }
+        }
+        if let Some(deadline) = self.current_deadline {
+            more.current_deadline = Some(deadline).filter(|deadline| *deadline != 0);
+        }
     }
 }

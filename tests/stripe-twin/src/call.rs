@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::clock::Now;
 use crate::form::Form;
-use crate::limits::{Limited, PAYOUT_CREATE};
+use crate::limits::Limited;
+use crate::routes::Endpoint;
 
 /// The decoded request.
 #[derive(Debug, Clone)]
@@ -20,35 +21,6 @@ pub(crate) struct Call {
     pub(crate) account: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) version: Option<String>,
-}
-
-/// Where a request goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    PayoutCreate,
-    PayoutRetrieve(String),
-    PayoutList,
-    Balance,
-    AccountOwn,
-    AccountRetrieve(String),
-    AccountList,
-    Unknown,
-}
-
-impl Endpoint {
-    /// The class that limits and counters go by.
-    pub(crate) fn class(&self) -> &'static str {
-        match self {
-            Self::PayoutCreate => PAYOUT_CREATE,
-            Self::PayoutRetrieve(_) => "GET /v1/payouts/:id",
-            Self::PayoutList => "GET /v1/payouts",
-            Self::Balance => "GET /v1/balance",
-            Self::AccountOwn => "GET /v1/account",
-            Self::AccountRetrieve(_) => "GET /v1/accounts/:id",
-            Self::AccountList => "GET /v1/accounts",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 impl Call {
@@ -73,18 +45,7 @@ impl Call {
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
-        let parts: Vec<&str> = self.path.trim_start_matches('/').split('/').collect();
-        let (get, post) = (self.method == Method::GET, self.method == Method::POST);
-        match parts.as_slice() {
-            ["v1", "payouts"] if post => Endpoint::PayoutCreate,
-            ["v1", "payouts"] if get => Endpoint::PayoutList,
-            ["v1", "payouts", id] if get && !id.is_empty() => Endpoint::PayoutRetrieve((*id).to_owned()),
-            ["v1", "balance"] if get => Endpoint::Balance,
-            ["v1", "account"] if get => Endpoint::AccountOwn,
-            ["v1", "accounts"] if get => Endpoint::AccountList,
-            ["v1", "accounts", id] if get && !id.is_empty() => Endpoint::AccountRetrieve((*id).to_owned()),
-            _ => Endpoint::Unknown,
-        }
+        Endpoint::of(&self.method, &self.path)
     }
 }
 

@@ -8,11 +8,10 @@ use crate::clock::Now;
 use crate::currency::{KNOWN, payout_unit};
 use crate::errors::ApiError;
 use crate::events::Cause;
-use crate::form::{Form, check_metadata};
-use crate::orders::Order;
+use crate::form::{AMOUNT_MAX, Form, check_metadata};
 use crate::payout::{Payout, Status};
-use crate::purse::TxnKind;
-use crate::shape;
+use crate::purse::Counter;
+use crate::txn::{Entry, TxnKind};
 use crate::world::World;
 
 const PARAMS: [&str; 10] = [
@@ -28,20 +27,17 @@ const PARAMS: [&str; 10] = [
     "statement_descriptor",
 ];
 
-/// The largest amount Stripe takes, in minor units.
-const AMOUNT_MAX: i64 = 999_999_999_999;
-
 /// A payout as asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct NewPayout {
-    amount: i64,
-    currency: String,
-    description: Option<String>,
-    destination: Option<String>,
-    metadata: BTreeMap<String, String>,
-    source_type: String,
-    statement_descriptor: Option<String>,
-    is_instant: bool,
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) description: Option<String>,
+    pub(crate) destination: Option<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
+    pub(crate) source_type: String,
+    pub(crate) statement_descriptor: Option<String>,
+    pub(crate) is_instant: bool,
 }
 
 /// Checks the parameters alone.
@@ -95,20 +91,26 @@ pub(crate) fn validate(form: &Form) -> Result<NewPayout, ApiError> {
     })
 }
 
-impl World {
-    /// Executes; the status and body are the answer, whether it is the payout or Stripe's refusal.
-    pub(crate) fn execute(&mut self, now: Now, order: &Order, how: &'static str) -> (u16, String) {
-        match self.try_execute(now, order, how) {
-            Ok(place) => (200, shape::payout(&self.payouts[place], self.rules.livemode).to_string()),
-            Err(error) => (error.status, error.body(&order.request_id, self.rules.livemode).to_string()),
-        }
-    }
+/// Where a payout comes from, when it isn't asked for by the API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) how: &'static str,
+    pub(crate) automatic: bool,
+    pub(crate) request_id: &'a str,
+    pub(crate) key: Option<&'a str>,
+}
 
-    fn try_execute(&mut self, now: Now, order: &Order, how: &'static str) -> Result<usize, ApiError> {
-        let new = &order.new;
-        let id = order.call.account.as_deref().unwrap_or(crate::PLATFORM_ACCOUNT).to_owned();
-        let Some(account) = self.accounts.get_mut(&id) else {
-            return Err(ApiError::no_access("", &id));
+impl World {
+    /// Executes; the place of the payout, or Stripe's refusal.
+    pub(crate) fn create_payout(
+        &mut self,
+        now: Now,
+        id: &str,
+        new: &NewPayout,
+        origin: Origin<'_>,
+    ) -> Result<usize, ApiError> {
+        let Some(account) = self.accounts.get(id) else {
+            return Err(ApiError::no_access("", id));
         };
         let bank = match &new.destination {
             Some(wanted) => {
@@ -129,45 +131,79 @@ impl World {
             return Err(ApiError::instant_unsupported());
         }
         let destination = bank.id.clone();
-        let purse = account.purses.entry(new.currency.clone()).or_default();
-        purse.take(new.amount).map_err(|_| ApiError::balance_insufficient())?;
-        let place = self.payouts.len();
-        account.payouts.push(place);
-        let payout_id = self.next_id("po");
-        let balance_transaction = self.record(&id, &new.currency, -new.amount, TxnKind::Payout, Some(&payout_id));
-        self.payouts.push(Payout {
-            id: payout_id.clone(),
-            account: id,
-            amount: new.amount,
-            currency: new.currency.clone(),
-            status: Status::Pending,
-            created: now.date_s(),
-            arrival_date: arrival(now.date_s()),
-            idempotency_key: order.call.key.clone(),
+        let purse = account.purses.get(&new.currency).copied().unwrap_or_default();
+        if purse.available < new.amount {
+            return Err(ApiError::balance_insufficient());
+        }
+        let blank = self.blank_payout(now, id, (new.amount, &new.currency), &destination, origin);
+        let payout = Payout {
             metadata: new.metadata.clone(),
-            destination,
             description: new.description.clone(),
             statement_descriptor: new.statement_descriptor.clone(),
             source_type: new.source_type.clone(),
-            balance_transaction,
+            ..blank
+        };
+        let entry = Entry::new(id, &new.currency, -new.amount, TxnKind::Payout, &payout.id);
+        self.make_payout(now, payout, entry.counter(Counter::InTransit))
+    }
+
+    /// A payout with nothing but what every payout has.
+    pub(crate) fn blank_payout(
+        &mut self,
+        now: Now,
+        account: &str,
+        (amount, currency): (i64, &str),
+        destination: &str,
+        origin: Origin<'_>,
+    ) -> Payout {
+        Payout {
+            id: self.next_id("po"),
+            account: account.to_owned(),
+            amount,
+            currency: currency.to_owned(),
+            status: Status::Pending,
+            created: now.date_s(),
+            arrival_date: arrival(now.date_s()),
+            idempotency_key: origin.key.map(str::to_owned),
+            metadata: BTreeMap::new(),
+            destination: destination.to_owned(),
+            description: None,
+            statement_descriptor: None,
+            source_type: "card".to_owned(),
+            balance_transaction: String::new(),
             failure_balance_transaction: None,
             failure_code: None,
             failure_message: None,
-            request_id: order.request_id.clone(),
-            how,
+            request_id: origin.request_id.to_owned(),
+            how: origin.how,
             was_paid: false,
-        });
-        self.payout_places.insert(payout_id, place);
-        self.stats.executed += 1;
+            automatic: origin.automatic,
+            original_payout: None,
+            reversed_by: None,
+        }
+    }
+
+    /// Takes (or announces) the money and tells of the payout, in one step, or neither.
+    pub(crate) fn make_payout(&mut self, now: Now, mut payout: Payout, entry: Entry) -> Result<usize, ApiError> {
+        let mut txns = self.post(now, vec![entry]).map_err(|_| ApiError::balance_insufficient())?;
+        payout.balance_transaction = txns.pop().unwrap_or_default();
+        let place = self.payouts.len();
+        if let Some(account) = self.accounts.get_mut(&payout.account) {
+            account.payouts.push(place);
+        }
+        let (request_id, key) = (payout.request_id.clone(), payout.idempotency_key.clone());
+        self.payout_places.insert(payout.id.clone(), place);
+        self.payouts.push(payout);
         self.settle_later(now, place);
-        let cause = Cause { request_id: Some(&order.request_id), idempotency_key: order.call.key.as_deref() };
+        let request_id = Some(request_id.as_str()).filter(|id| !id.is_empty());
+        let cause = Cause { request_id, idempotency_key: key.as_deref() };
         self.emit_payout(now, place, "payout.created", None, cause);
         Ok(place)
     }
 }
 
 /// Midnight (UTC) of the second working day after.
-fn arrival(created_s: i64) -> i64 {
+pub(crate) fn arrival(created_s: i64) -> i64 {
     let mut day = created_s.div_euclid(86_400);
     let mut left = 2;
     while left > 0 {

@@ -17,3 +17,29 @@ pub(crate) fn payout_unit(currency: &str) -> i64 {
         _ => 1,
     }
 }
+
+/// What a minor unit is worth, in millionths of a US cent: the twin's one rate of exchange, for ever.
+fn worth(currency: &str) -> i64 {
+    match currency {
+        "eur" => 1_080_000,
+        "gbp" => 1_270_000,
+        "chf" => 1_120_000,
+        "cad" => 730_000,
+        "aud" => 660_000,
+        "jpy" => 670_000,
+        "krw" => 72_000,
+        "sek" | "nok" | "mxn" => 95_000,
+        "huf" => 2_800,
+        _ => 1_000_000,
+    }
+}
+
+/// An amount in another currency, rounded down; it may become nothing.
+#[must_use]
+pub(crate) fn convert(amount: i64, from: &str, to: &str) -> i64 {
+    if from == to {
+        return amount;
+    }
+    let exact = i128::from(amount) * i128::from(worth(from)) / i128::from(worth(to));
+    i64::try_from(exact).unwrap_or(i64::MAX)
+}

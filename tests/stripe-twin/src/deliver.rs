@@ -15,11 +15,12 @@ use hyper_util::rt::TokioExecutor;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::clock::Now;
 use crate::events::{Event, sign};
 use crate::twin::{Twin, WebhookTarget};
 
 /// Deliveries at once.
-const AT_ONCE_MAX: usize = 16;
+pub(crate) const AT_ONCE_MAX: usize = 16;
 /// How long an endpoint may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first wait after a failed attempt; doubled each time.
@@ -33,14 +34,15 @@ const QUEUE_MAX: usize = 100_000;
 /// How much of an endpoint's answer is read.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-type HttpClient = Client<HttpConnector, Full<Bytes>>;
+pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
 struct Try {
     event: Event,
     attempts: u32,
 }
 
-enum Tried {
+#[derive(Debug)]
+pub(crate) enum Tried {
     Accepted,
     Refused,
     Unreachable,
@@ -92,8 +94,21 @@ fn backoff_ms(attempts: u32) -> i64 {
     (BACKOFF_MS_MIN << attempts.saturating_sub(1).min(10)).min(BACKOFF_MS_MAX)
 }
 
+pub(crate) fn client() -> HttpClient {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// One signed attempt; the time and the signature are new each time.
+pub(crate) fn envelope(target: &WebhookTarget, event: &Event, now: Now) -> http::Result<Request<Full<Bytes>>> {
+    Request::post(&target.url)
+        .header(CONTENT_TYPE, "application/json; charset=utf-8")
+        .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
+        .header("stripe-signature", sign(&target.secret, now.date_s(), &event.body))
+        .body(Full::new(event.body.clone()))
+}
+
 pub(crate) async fn deliver(twin: &Twin, stirred: &Notify, mut stopped: watch::Receiver<bool>) {
-    let client: HttpClient = Client::builder(TokioExecutor::new()).build_http();
+    let client = client();
     let mut queue = Queue { waiting: BTreeMap::new(), seq: 0, gate_ms: 0, unreachable_in_row: 0 };
     let mut running: JoinSet<(Try, Tried)> = JoinSet::new();
     loop {
@@ -116,6 +131,9 @@ pub(crate) async fn deliver(twin: &Twin, stirred: &Notify, mut stopped: watch::R
             () = tokio::time::sleep(nap) => {}
             Some(done) = running.join_next() => {
                 if let Ok((item, tried)) = done {
+                    if matches!(tried, Tried::Accepted) {
+                        twin.acknowledge(&item.event.id);
+                    }
                     twin.count_delivery(|counts| match tried {
                         Tried::Accepted => counts.delivered += 1,
                         Tried::Refused | Tried::Unreachable => counts.failed += 1,
@@ -139,12 +157,7 @@ fn start_due(
         let Some(item) = queue.pop_due(now.wall_ms) else {
             return;
         };
-        let signature = sign(&target.secret, now.date_s(), &item.event.body);
-        let request = Request::post(&target.url)
-            .header(CONTENT_TYPE, "application/json; charset=utf-8")
-            .header("user-agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-            .header("stripe-signature", signature)
-            .body(Full::new(item.event.body.clone()));
+        let request = envelope(target, &item.event, now);
         let client = client.clone();
         running.spawn(async move {
             let tried = match request {
@@ -156,7 +169,7 @@ fn start_due(
     }
 }
 
-async fn attempt(client: &HttpClient, request: Request<Full<Bytes>>) -> Tried {
+pub(crate) async fn attempt(client: &HttpClient, request: Request<Full<Bytes>>) -> Tried {
     let asked = async {
         let response = match client.request(request).await {
             Ok(response) => response,

@@ -188,6 +188,65 @@ impl ApiError {
         Self::request(400, None, text)
     }
 
+    pub(crate) fn not_cancelable(text: &str) -> Self {
+        Self::request(400, None, text)
+    }
+
+    pub(crate) fn not_reversible(text: &str) -> Self {
+        Self::request(400, None, format!("This payout cannot be reversed. {text}"))
+    }
+
+    pub(crate) fn card_declined() -> Self {
+        Self::new(402, "card_error", Some("card_declined"), "Your card was declined.")
+    }
+
+    pub(crate) fn no_payment_method() -> Self {
+        let text = "You cannot confirm this PaymentIntent because it's missing a payment method. To confirm the                     PaymentIntent with a payment method, include a payment_method parameter.";
+        Self::request(400, Some("payment_intent_unexpected_state"), text)
+    }
+
+    pub(crate) fn intent_state(status: &str) -> Self {
+        let text = format!(
+            "You cannot confirm this PaymentIntent because it has already {status} after being previously confirmed."
+        );
+        Self::request(400, Some("payment_intent_unexpected_state"), text)
+    }
+
+    pub(crate) fn no_transfers_capability() -> Self {
+        let text = "Your destination account needs to have at least one of the following capabilities enabled: transfers,                     crypto_transfers, legacy_payments";
+        Self::request(400, Some("insufficient_capabilities_for_transfer"), text).on("transfer_data[destination]")
+    }
+
+    pub(crate) fn transfer_insufficient() -> Self {
+        let text = "You have insufficient available funds in your Stripe account. Try adding funds directly to your                     available balance by creating Charges using the 4000000000000077 test card.";
+        Self::request(400, Some("balance_insufficient"), text)
+    }
+
+    pub(crate) fn already_refunded(charge: &str) -> Self {
+        Self::request(400, Some("charge_already_refunded"), format!("Charge {charge} has already been refunded."))
+    }
+
+    pub(crate) fn charge_disputed() -> Self {
+        Self::request(400, Some("charge_disputed"), "This charge has been charged back and can't be refunded.")
+    }
+
+    pub(crate) fn refund_too_large(amount: i64, left: i64, currency: &str) -> Self {
+        let text = format!(
+            "Refund amount ({amount} {currency}) is greater than unrefunded amount on charge ({left} {currency})"
+        );
+        Self::request(400, None, text).on("amount")
+    }
+
+    pub(crate) fn reversal_too_large(amount: i64, left: i64) -> Self {
+        let text = format!("The reversal of {amount} is more than the {left} of the transfer that isn't reversed yet.");
+        Self::request(400, None, text).on("amount")
+    }
+
+    pub(crate) fn fee_refund_too_large(amount: i64, left: i64) -> Self {
+        let text = format!("Refund amount ({amount}) is greater than fee amount remaining ({left})");
+        Self::request(400, None, text).on("amount")
+    }
+
     pub(crate) fn instant_unsupported() -> Self {
         let text = "The debit card or bank account provided as an external account does not support instant payouts.";
         Self::request(400, Some("instant_payouts_unsupported"), text).on("method")

@@ -7,7 +7,8 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use crate::clock::Now;
-use crate::faults::Fault;
+use crate::eventlog::Row;
+use crate::faults::{Fault, Strike};
 use crate::ids;
 use crate::shape::{self, Envelope};
 use crate::stats::Stats;
@@ -49,6 +50,15 @@ pub(crate) struct Cause<'a> {
     pub(crate) idempotency_key: Option<&'a str>,
 }
 
+/// One event on its way to one endpoint that was made through the API.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// `we_…`.
+    pub endpoint: String,
+    /// The event, in the endpoint's version.
+    pub event: Event,
+}
+
 impl World {
     pub(crate) fn emit(
         &mut self,
@@ -59,31 +69,75 @@ impl World {
         cause: Cause<'_>,
     ) {
         let id = self.next_id("evt");
+        let is_connected = account != crate::PLATFORM_ACCOUNT;
         let envelope = Envelope {
             id: &id,
             kind,
-            account: (account != crate::PLATFORM_ACCOUNT).then_some(account),
+            account: is_connected.then_some(account),
             created_s: now.date_s(),
             livemode: self.rules.livemode,
             request_id: cause.request_id,
             idempotency_key: cause.idempotency_key,
         };
-        let body = Bytes::from(shape::event(&envelope, object, previous).to_string());
+        let mut value = shape::event(&envelope, object, previous);
+        self.check_event(&value);
+        let body = Bytes::from(value.to_string());
         let roll = ids::mix_text(self.rules.seed, &id);
         let soon_ms = i64::try_from(5 + roll % 40).unwrap_or_default();
-        let event = Event { id, kind: kind.to_owned(), due_wall_ms: now.wall_ms + soon_ms, body };
+        let event = Event { id, kind: kind.to_owned(), due_wall_ms: now.wall_ms + soon_ms, body: body.clone() };
         self.stats.webhooks.made += 1;
-        if self.strikes(Fault::WebhookLost, &event.id) {
+        let mut owed = u32::from(self.has_target);
+        let sent = self.distort(event.clone(), &event.id);
+        if sent.is_empty() {
             self.stats.webhooks.lost += 1;
-            return;
         }
-        if self.strikes(Fault::WebhookDuplicate, &event.id) {
-            self.post(Event { due_wall_ms: event.due_wall_ms + 150, ..event.clone() });
+        sent.into_iter().for_each(|event| self.post_event(event));
+        for place in 0..self.hooks.len() {
+            let hook = &self.hooks[place];
+            if !hook.wants(kind, is_connected) {
+                continue;
+            }
+            owed += 1;
+            let (endpoint, name) = (hook.id.clone(), format!("{}/{}", event.id, hook.id));
+            let body = match hook.api_version.clone() {
+                Some(version) => {
+                    value["api_version"] = version.into();
+                    Bytes::from(value.to_string())
+                }
+                None => body.clone(),
+            };
+            self.stats.endpoints.made += 1;
+            let sent = self.distort(Event { body, ..event.clone() }, &name);
+            if sent.is_empty() {
+                self.stats.endpoints.lost += 1;
+            }
+            self.mail.extend(sent.into_iter().map(|event| Delivery { endpoint: endpoint.clone(), event }));
+            while self.mail.len() > OUTBOX_MAX {
+                self.mail.pop_front();
+                self.stats.endpoints.lost += 1;
+            }
         }
-        self.post(event);
+        let (id, kind, account) = (event.id, event.kind, account.to_owned());
+        self.log.push(now.date_s(), Row { id, kind, account, created: now.date_s(), body, owed });
     }
 
-    fn post(&mut self, event: Event) {
+    /// What the faults make of one event on its way to one target: nothing, itself (now or later), or two of it.
+    fn distort(&mut self, event: Event, name: &str) -> Vec<Event> {
+        if self.strikes(Fault::WebhookLost, name).is_some() {
+            return Vec::new();
+        }
+        let mut sent = Vec::new();
+        if self.strikes(Fault::WebhookDuplicate, name).is_some() {
+            sent.push(Event { due_wall_ms: event.due_wall_ms + 150, ..event.clone() });
+        }
+        let late = self.strikes(Fault::WebhookDisorder, name);
+        let late_ms = late.map_or(0, |strike| 1 + strike.roll % strike.delay_ms.max(1));
+        let due_wall_ms = event.due_wall_ms.saturating_add(i64::try_from(late_ms).unwrap_or_default());
+        sent.push(Event { due_wall_ms, ..event });
+        sent
+    }
+
+    fn post_event(&mut self, event: Event) {
         if self.outbox.len() >= OUTBOX_MAX {
             self.outbox.pop_front();
             self.stats.webhooks.lost += 1;
@@ -91,12 +145,12 @@ impl World {
         self.outbox.push_back(event);
     }
 
-    fn strikes(&mut self, fault: Fault, name: &str) -> bool {
-        let struck = self.faults.on_name(fault, name).is_some();
-        if struck {
+    fn strikes(&mut self, fault: Fault, name: &str) -> Option<Strike> {
+        let strike = self.faults.on_name(fault, name);
+        if strike.is_some() {
             Stats::count(&mut self.stats.faults, fault.name());
         }
-        struck
+        strike
     }
 }
 

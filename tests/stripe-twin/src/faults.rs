@@ -38,10 +38,16 @@ pub enum Fault {
     WebhookDuplicate,
     /// An event is never sent.
     WebhookLost,
+    /// An event is sent late, so that later ones overtake it.
+    WebhookDisorder,
+    /// A payout's reversal is refused.
+    ReversalRefused,
+    /// A payout's reversal fails, in half the cases after it was paid.
+    ReversalFails,
 }
 
 /// Every fault, with its name on the command line.
-pub const FAULTS: [(Fault, &str); 11] = [
+pub const FAULTS: [(Fault, &str); 14] = [
     (Fault::ResetBefore, "reset-before"),
     (Fault::LockTimeout, "lock-timeout"),
     (Fault::ExecutedThenDropped, "executed-then-dropped"),
@@ -53,6 +59,9 @@ pub const FAULTS: [(Fault, &str); 11] = [
     (Fault::PaidThenFailed, "paid-then-failed"),
     (Fault::WebhookDuplicate, "webhook-duplicate"),
     (Fault::WebhookLost, "webhook-lost"),
+    (Fault::WebhookDisorder, "webhook-disorder"),
+    (Fault::ReversalRefused, "reversal-refused"),
+    (Fault::ReversalFails, "reversal-fails"),
 ];
 
 /// The faults that answer a money request, in the order they are drawn.
@@ -81,7 +90,8 @@ pub struct Odds {
     pub per_mille: u64,
     /// At most so many times one idempotency key.
     pub per_key_max: u32,
-    /// How late, for `slow`; how soon after the answer, for `500-rolled-forward`.
+    /// How late, for `slow`; how soon after the answer, for `500-rolled-forward`; how late at most, for
+    /// `webhook-disorder`.
     pub delay_ms: u64,
 }
 

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::errors::ApiError;
 
+/// The largest amount Stripe takes, in minor units.
+pub(crate) const AMOUNT_MAX: i64 = 999_999_999_999;
+
 /// Decoded parameters, sorted by name so that two encodings of one request compare equal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Form {
@@ -68,6 +71,54 @@ impl Form {
     pub(crate) fn map(&self, name: &str) -> BTreeMap<String, String> {
         let inner = |key: &str| Some(key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?.to_owned());
         self.pairs.iter().filter_map(|(key, value)| Some((inner(key)?, value.clone()))).collect()
+    }
+
+    /// Everything under `name[]`, `name[0]`…, in the order of those names.
+    #[must_use]
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        let is_item = |key: &str| {
+            let inner = key.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')?.strip_suffix(']'));
+            inner.is_some_and(|inner| inner.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        self.pairs.iter().filter(|(key, _)| is_item(key)).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// An optional `true` or `false`.
+    ///
+    /// # Errors
+    /// A 400 in Stripe's words.
+    pub(crate) fn boolean(&self, name: &str) -> Result<Option<bool>, ApiError> {
+        match self.get(name) {
+            None | Some("") => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => Err(ApiError::invalid(name, &format!("Invalid boolean: {other}"))),
+        }
+    }
+
+    /// An optional amount of at least one.
+    ///
+    /// # Errors
+    /// `parameter_invalid_integer`.
+    pub(crate) fn amount(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        match self.integer(name)? {
+            Some(amount) if amount < 1 => Err(ApiError::amount_below_one()),
+            Some(amount) if amount > AMOUNT_MAX => {
+                Err(ApiError::invalid(name, "Amount must be no more than 999999999999."))
+            }
+            amount => Ok(amount),
+        }
+    }
+
+    /// A text that isn't empty.
+    #[must_use]
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.get(name).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// All pairs, sorted.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
     }
 
     /// A filter on a time: `created=5` or `created[gte]=5&created[lt]=9`.

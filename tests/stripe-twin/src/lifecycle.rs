@@ -2,15 +2,14 @@
 //! Driven by `advance` with the wall clock. Invariant: things happen in the order they are due, each at its own time.
 
 use crate::account::BankSpec;
-use crate::call::Endpoint;
 use crate::clock::Now;
 use crate::events::Cause;
 use crate::faults::Fault;
 use crate::orders::Order;
 use crate::payout::{Status, failure_message};
-use crate::purse::{Txn, TxnKind};
 use crate::shape;
 use crate::stats::Stats;
+use crate::txn::TxnKind;
 use crate::world::World;
 
 /// Something that is going to happen.
@@ -25,8 +24,11 @@ pub(crate) enum Due {
 }
 
 impl World {
-    /// Lets everything happen that is due by now, each on its own instant of the wall clock.
+    /// Lets everything happen that is due by now: money ripens and life goes on by the Date, the rest each on its own
+    /// instant of the wall clock.
     pub(crate) fn advance(&mut self, now: Now) {
+        self.live(now);
+        self.ripen(now.date_s());
         while let Some(entry) = self.due.first_entry() {
             let (at_ms, seq) = *entry.key();
             if at_ms > now.wall_ms {
@@ -52,7 +54,7 @@ impl World {
 
     fn execute_late(&mut self, now: Now, id: u64, order: Order) {
         self.stats.executions_due -= 1;
-        let key = order.key.clone();
+        let (key, class) = (order.key.clone(), order.class);
         let mut answer = self.carry_out(now, order, None);
         answer.replayed = false;
         if let Some(key) = &key {
@@ -60,7 +62,7 @@ impl World {
         }
         match self.late.get_mut(&id) {
             Some(waiting) => *waiting = Some(answer),
-            None => Stats::count(&mut self.stats.answers, &format!("{} unheard", Endpoint::PayoutCreate.class())),
+            None => Stats::count(&mut self.stats.answers, &format!("{class} unheard")),
         }
     }
 
@@ -69,10 +71,16 @@ impl World {
         let settle_ms = i64::try_from(self.rules.settle_ms).unwrap_or(i64::MAX / 4);
         let in_transit_ms = now.wall_ms + settle_ms / 5 * 2;
         self.plan_step(in_transit_ms, place, Status::InTransit);
-        let fails = self.bank_of(place).is_some_and(|bank| bank.fails_with.is_some());
+        let name = self.fault_name(place);
+        let mut fails = self.bank_of(place).is_some_and(|bank| bank.fails_with.is_some());
+        let mut late_failure = self.faults.on_name(Fault::PaidThenFailed, &name).is_some();
+        if self.payouts[place].original_payout.is_some() {
+            let strike = self.faults.on_name(Fault::ReversalFails, &name);
+            fails |= strike.is_some_and(|strike| strike.roll % 2 == 0);
+            late_failure = strike.is_some_and(|strike| strike.roll % 2 == 1);
+        }
         let end = if fails { Status::Failed } else { Status::Paid };
         self.plan_step(now.wall_ms + settle_ms, place, end);
-        let late_failure = self.faults.on_name(Fault::PaidThenFailed, &self.fault_name(place)).is_some();
         if end == Status::Paid && late_failure {
             self.plan_step(now.wall_ms + settle_ms + settle_ms / 2, place, Status::Failed);
         }
@@ -108,9 +116,13 @@ impl World {
                 self.emit_payout(now, place, "payout.updated", Some(&before), Cause::default());
             }
             Status::Paid => {
-                let (account, currency, amount) = (payout.account.clone(), payout.currency.clone(), payout.amount);
-                let purse = self.accounts.get_mut(&account).and_then(|account| account.purses.get_mut(&currency));
-                if purse.is_some_and(|purse| purse.pay(amount).is_ok()) {
+                let payout = payout.clone();
+                let account = self.accounts.get_mut(&payout.account);
+                let purse = account.and_then(|account| account.purses.get_mut(&payout.currency));
+                if purse.is_some_and(|purse| purse.pay(payout.amount).is_ok()) {
+                    if payout.amount < 0 {
+                        self.ripen_debit(now, &payout);
+                    }
                     self.payouts[place].status = to;
                     self.payouts[place].was_paid = true;
                     self.emit_payout(now, place, "payout.paid", None, Cause::default());
@@ -121,28 +133,37 @@ impl World {
         }
     }
 
-    /// The bank sends a payout back: the money returns, the bank account is marked and takes no more.
+    /// The bank sends a payout back: the money returns, the bank account is marked and takes no more. A debit that fails
+    /// takes back what it brought, and marks nothing.
     fn fail(&mut self, now: Now, place: usize) {
-        let given = self.bank_of(place).and_then(|bank| bank.fails_with.clone());
-        let code = given.unwrap_or_else(|| "could_not_process".to_owned());
         let payout = self.payouts[place].clone();
-        let purse = self.accounts.get_mut(&payout.account).and_then(|account| account.purses.get_mut(&payout.currency));
-        let was_paid = payout.status == Status::Paid;
-        if was_paid {
-            Stats::count(&mut self.stats.faults, Fault::PaidThenFailed.name());
-        }
-        if purse.is_none_or(|purse| purse.give_back(payout.amount, was_paid).is_err()) {
+        let is_debit = payout.amount < 0;
+        let given = self.bank_of(place).and_then(|bank| bank.fails_with.clone());
+        let usual = if is_debit { "debit_not_authorized" } else { "could_not_process" };
+        let code = given.unwrap_or_else(|| usual.to_owned());
+        let reversal = payout.reversed_by.as_ref().and_then(|id| self.payout_places.get(id));
+        let reversal = reversal.map(|place| self.payouts[*place].status);
+        if matches!(reversal, Some(Status::InTransit | Status::Paid)) {
+            // The bank has answered for the reversal by now, so it won't send the original back, too.
             return;
         }
-        let (account, currency) = (&payout.account, &payout.currency);
-        let txn = self.record(account, currency, payout.amount, TxnKind::PayoutFailure, Some(&payout.id));
+        let Some(txn) = self.give_back(now, place, TxnKind::PayoutFailure) else {
+            return;
+        };
+        if payout.status == Status::Paid {
+            let fault = if is_debit { Fault::ReversalFails } else { Fault::PaidThenFailed };
+            Stats::count(&mut self.stats.faults, fault.name());
+        }
         let failed = &mut self.payouts[place];
         failed.status = Status::Failed;
         failed.failure_message = Some(failure_message(&code).to_owned());
         failed.failure_code = Some(code);
         failed.failure_balance_transaction = Some(txn);
         self.emit_payout(now, place, "payout.failed", None, Cause::default());
-        self.mark_bank(now, account, &payout.destination, "errored");
+        if !is_debit {
+            self.mark_bank(now, &payout.account, &payout.destination, "errored");
+            self.cancel_reversal_of(now, place);
+        }
     }
 
     fn mark_bank(&mut self, now: Now, account_id: &str, bank_id: &str, status: &str) {
@@ -195,26 +216,5 @@ impl World {
         let object = shape::payout(payout, self.rules.livemode);
         let changed = before.and_then(|before| shape::previous(before, &object));
         self.emit(now, kind, &account, (object, changed), cause);
-    }
-
-    /// Writes down a change of `available` and returns its id.
-    pub(crate) fn record(
-        &mut self,
-        account: &str,
-        currency: &str,
-        amount: i64,
-        kind: TxnKind,
-        payout: Option<&str>,
-    ) -> String {
-        let id = self.next_id("txn");
-        self.txns.push(Txn {
-            id: id.clone(),
-            account: account.to_owned(),
-            currency: currency.to_owned(),
-            amount,
-            kind,
-            payout: payout.map(str::to_owned),
-        });
-        id
     }
 }

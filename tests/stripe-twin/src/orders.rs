@@ -1,37 +1,40 @@
-//! From a request to an executed payout: the key first, then the parameters, then the money, then what a fault makes of it.
-//! Called by the world for `POST /v1/payouts`. Invariant: what was executed under a key is answered again, never again
+//! From a request to an executed change: the key first, then the parameters, then the money, then what a fault makes of it.
+//! Called by the world for everything but reads. Invariant: what was executed under a key is answered again, never again
 //! executed, until the key is pruned.
 
 use bytes::Bytes;
 
+use crate::act::{Act, Asker};
 use crate::call::{Answer, Call};
 use crate::clock::Now;
-use crate::create::{NewPayout, validate};
+use crate::create::Origin;
 use crate::errors::ApiError;
 use crate::faults::{Fault, Strike};
 use crate::keys::{Asked, KEY_CHARS_MAX, Kept, ScopedKey, Seen};
 use crate::lifecycle::Due;
+use crate::routes::Endpoint;
 use crate::stats::Stats;
 use crate::world::{KeyScope, Reply, Ticket, World, executed};
 
-/// Payouts and keys the twin holds at most.
+/// Payouts, charges and keys the twin holds at most, of each.
 const HELD_MAX: usize = 2_000_000;
 
-/// A payout creation on its way to execution.
+/// A change on its way to execution.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) call: Call,
     pub(crate) key: Option<ScopedKey>,
     pub(crate) request_id: String,
-    pub(crate) new: NewPayout,
+    pub(crate) class: &'static str,
+    pub(crate) act: Act,
 }
 
 impl World {
-    /// `POST /v1/payouts`: the key first, then the parameters, then the money.
-    pub(crate) fn create(
+    /// The key first, then the parameters, then the money.
+    pub(crate) fn order(
         &mut self,
         now: Now,
-        call: &Call,
+        (call, endpoint): (&Call, &Endpoint),
         request_id: &str,
         strike: Option<Strike>,
         ticket: &mut Ticket,
@@ -51,17 +54,18 @@ impl World {
                 Ok(None) => {}
             }
         }
-        let new = match validate(&call.form) {
-            Ok(new) => new,
+        let act = match Act::read(endpoint, &call.form) {
+            Ok(act) => act,
             Err(error) => return refused(self.refuse(request_id, Some(false), &error)),
         };
-        if self.payouts.len().max(self.keys.len()) >= HELD_MAX {
+        let held = self.payouts.len().max(self.keys.len()).max(self.market.charges.rows.len());
+        if held >= HELD_MAX {
             return refused(self.refuse(request_id, None, &ApiError::twin_full()));
         }
         if let Some(scoped) = key.clone() {
             self.keys.begin(scoped, asked, now.date_ms);
         }
-        let order = Order { call: call.clone(), key, request_id: request_id.to_owned(), new };
+        let order = Order { call: call.clone(), key, request_id: request_id.to_owned(), class: endpoint.class(), act };
         if let Some(Strike { fault: Fault::Slow, delay_ms, roll }) = strike
             && roll % 2 == 1
         {
@@ -135,6 +139,16 @@ impl World {
             self.due.insert((now.wall_ms.saturating_add(in_ms), seq), Due::RollForward(Box::new(order)));
         }
         answer
+    }
+
+    /// Executes; the status and body are the answer, whether it is the object or Stripe's refusal.
+    pub(crate) fn execute(&mut self, now: Now, order: &Order, how: &'static str) -> (u16, String) {
+        let account = order.call.account.as_deref().unwrap_or(crate::PLATFORM_ACCOUNT);
+        let origin = Origin { how, automatic: false, request_id: &order.request_id, key: order.call.key.as_deref() };
+        match self.act(now, &order.act, Asker { account, origin }) {
+            Ok(object) => (200, object.to_string()),
+            Err(error) => (error.status, error.body(&order.request_id, self.rules.livemode).to_string()),
+        }
     }
 
     /// Turns an answer into what the fault makes of it on the wire.

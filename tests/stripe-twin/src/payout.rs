@@ -53,7 +53,7 @@ pub struct Payout {
     pub id: String,
     /// The account it was taken from.
     pub account: String,
-    /// Minor units.
+    /// Minor units; negative for a debit: a reversal, or a debt that Stripe collects.
     pub amount: i64,
     /// ISO 4217, lower case.
     pub currency: String,
@@ -85,10 +85,16 @@ pub struct Payout {
     pub failure_message: Option<String>,
     /// The request that executed it.
     pub request_id: String,
-    /// How it came about: `answered`, `dropped`, `rolled_forward`, `late`…
+    /// How it came about: `answered`, a fault's name, `automatic`, `dashboard`.
     pub how: &'static str,
     /// Whether it was paid before it failed.
     pub was_paid: bool,
+    /// Made by Stripe itself, by schedule or to settle a debt.
+    pub automatic: bool,
+    /// The payout that this one reverses.
+    pub original_payout: Option<String>,
+    /// The payout that reverses this one.
+    pub reversed_by: Option<String>,
 }
 
 /// Stripe's sentence for a failure code.

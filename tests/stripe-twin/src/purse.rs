@@ -1,4 +1,4 @@
-//! One account's money in one currency, and the list of movements that explains it.
+//! One account's money in one currency. Moved by balance transactions and by what banks do with payouts.
 //! Called by the world only. Invariant, at every instant: funded = available + pending + in transit + paid out.
 
 use serde::Serialize;
@@ -12,41 +12,21 @@ pub struct Purse {
     pub available: i64,
     /// Earned, not yet matured.
     pub pending: i64,
-    /// Taken by payouts the bank hasn't answered for.
+    /// Taken by payouts the bank hasn't answered for; negative for debits of the bank.
     pub in_transit: i64,
-    /// Taken by payouts that are paid.
+    /// Taken by payouts that are paid, less what debits brought.
     pub paid_out: i64,
 }
 
-/// What moved a purse's available money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TxnKind {
-    /// Money came in.
-    Payment,
-    /// Pending money became available.
-    Maturity,
-    /// A payout took money.
-    Payout,
-    /// A failed or canceled payout gave it back.
-    PayoutFailure,
-}
-
-/// One balance transaction: a signed change of `available`.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Txn {
-    /// `txn_…`.
-    pub(crate) id: String,
-    /// Whose money.
-    pub(crate) account: String,
-    /// In what.
-    pub(crate) currency: String,
-    /// Signed minor units.
-    pub(crate) amount: i64,
-    /// Why.
-    pub(crate) kind: TxnKind,
-    /// The payout, if one moved it.
-    pub(crate) payout: Option<String>,
+/// What gives the money that a purse receives, or takes the money it loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counter {
+    /// Other purses, customers, Stripe, a test: all that is no bank.
+    Funded,
+    /// A payout the bank hasn't answered for.
+    InTransit,
+    /// A payout that is paid.
+    PaidOut,
 }
 
 /// A movement that the purse can't make; nothing has changed.
@@ -65,34 +45,28 @@ impl Purse {
         })
     }
 
-    pub(crate) fn credit(&mut self, available: i64, pending: i64) -> Result<(), Refused> {
-        let funded = available.checked_add(pending).ok_or(Refused)?;
-        *self = self.moved([funded, available, pending, 0, 0])?;
+    /// Money comes in, or goes out when negative, ripe or not yet.
+    pub(crate) fn enter(&mut self, net: i64, is_ripe: bool, counter: Counter) -> Result<(), Refused> {
+        let (available, pending) = if is_ripe { (net, 0) } else { (0, net) };
+        let back = net.checked_neg().ok_or(Refused)?;
+        let (funded, in_transit, paid_out) = match counter {
+            Counter::Funded => (net, 0, 0),
+            Counter::InTransit => (0, back, 0),
+            Counter::PaidOut => (0, 0, back),
+        };
+        *self = self.moved([funded, available, pending, in_transit, paid_out])?;
         Ok(())
     }
 
-    pub(crate) fn mature(&mut self) -> Result<i64, Refused> {
-        let matured = self.pending;
-        *self = self.moved([0, matured, -matured, 0, 0])?;
-        Ok(matured)
-    }
-
-    pub(crate) fn take(&mut self, amount: i64) -> Result<(), Refused> {
-        if amount < 1 || self.available < amount {
-            return Err(Refused);
-        }
-        *self = self.moved([0, -amount, 0, amount, 0])?;
+    /// Pending money becomes available.
+    pub(crate) fn mature(&mut self, net: i64) -> Result<(), Refused> {
+        *self = self.moved([0, net, net.checked_neg().ok_or(Refused)?, 0, 0])?;
         Ok(())
     }
 
+    /// The bank has paid a payout, or a debit when negative.
     pub(crate) fn pay(&mut self, amount: i64) -> Result<(), Refused> {
-        *self = self.moved([0, 0, 0, -amount, amount])?;
-        Ok(())
-    }
-
-    pub(crate) fn give_back(&mut self, amount: i64, was_paid: bool) -> Result<(), Refused> {
-        let (in_transit, paid_out) = if was_paid { (0, -amount) } else { (-amount, 0) };
-        *self = self.moved([0, amount, 0, in_transit, paid_out])?;
+        *self = self.moved([0, 0, 0, amount.checked_neg().ok_or(Refused)?, amount])?;
         Ok(())
     }
 
@@ -101,7 +75,5 @@ impl Purse {
     pub fn conserves(&self) -> bool {
         let parts = [self.available, self.pending, self.in_transit, self.paid_out];
         parts.iter().map(|part| i128::from(*part)).sum::<i128>() == i128::from(self.funded)
-            && self.in_transit >= 0
-            && self.paid_out >= 0
     }
 }

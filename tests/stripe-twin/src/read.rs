@@ -1,11 +1,13 @@
-//! The GET endpoints: payouts, balances, accounts. Reads only.
+//! The GET endpoints: payouts, balances, accounts; the marketplace's are in `lists`. Reads only.
 //! Called by the world. Invariant: lists are newest first and a cursor never shows a row twice.
 
 use serde_json::Value;
 
+use crate::clock::Now;
 use crate::errors::ApiError;
 use crate::form::Form;
 use crate::payout::Payout;
+use crate::routes::{Endpoint, Route};
 use crate::shape;
 use crate::world::World;
 
@@ -14,14 +16,14 @@ const LIST_PARAMS: [&str; 8] =
 const STATUSES: [&str; 4] = ["canceled", "failed", "paid", "pending"];
 
 /// How much of a list, and from where.
-struct Page {
+pub(crate) struct Page {
     limit: usize,
     starting_after: Option<String>,
     ending_before: Option<String>,
 }
 
 impl Page {
-    fn read(query: &Form) -> Result<Self, ApiError> {
+    pub(crate) fn read(query: &Form) -> Result<Self, ApiError> {
         let limit = query.integer("limit")?.unwrap_or(10);
         if !(1..=100).contains(&limit) {
             let text = if limit < 1 {
@@ -45,7 +47,7 @@ impl Page {
     }
 
     /// Cuts the page out of `rows` (newest first); `place` finds a cursor's rank among all rows, newest first.
-    fn cut<T>(
+    pub(crate) fn cut<T>(
         &self,
         rows: impl Iterator<Item = (usize, T)>,
         what: &str,
@@ -74,6 +76,54 @@ impl Page {
 }
 
 impl World {
+    /// Answers a read.
+    pub(crate) fn read(&self, now: Now, account: &str, endpoint: &Endpoint, query: &Form) -> Result<Value, ApiError> {
+        let id = endpoint.id(0);
+        match endpoint.route {
+            Route::PayoutRetrieve => self.payout_retrieve(account, id, query),
+            Route::PayoutList => self.payout_list(account, query),
+            Route::Balance => self.balance(account, query),
+            Route::BalanceSettings => {
+                unexpanded(query, &["expand"])?;
+                Ok(crate::settings::balance_settings(self.account_of(account)?))
+            }
+            Route::AccountOwn => self.account_retrieve(account, query),
+            Route::AccountRetrieve => self.account_retrieve(id, query),
+            Route::AccountList => self.account_list(query),
+            Route::CapabilityList => self.capability_list(id, query),
+            Route::ExternalList => self.external_list(id, query),
+            Route::ExternalRetrieve => self.external_retrieve((id, endpoint.id(1)), query),
+            Route::EventList => self.event_list(now, account, query),
+            Route::EventRetrieve => self.event_retrieve(now, account, id, query),
+            Route::HookList => self.hook_list(query),
+            Route::HookRetrieve => self.hook_retrieve(id, query),
+            _ => self.read_market(account, endpoint, query),
+        }
+    }
+
+    fn capability_list(&self, id: &str, query: &Form) -> Result<Value, ApiError> {
+        unexpanded(query, &["expand"])?;
+        let account = self.account_of(id)?;
+        Ok(shape::list(&format!("/v1/accounts/{id}/capabilities"), shape::capabilities(account), false))
+    }
+
+    fn external_list(&self, id: &str, query: &Form) -> Result<Value, ApiError> {
+        unexpanded(query, &["ending_before", "expand", "limit", "object", "starting_after"])?;
+        let account = self.account_of(id)?;
+        let page = Page::read(query)?;
+        let rank = |id: &str| account.banks.iter().position(|bank| bank.id == id);
+        let (rows, has_more) = page.cut(account.banks.iter().enumerate(), "external account", rank)?;
+        let data = rows.into_iter().map(|bank| shape::bank(account, bank)).collect();
+        Ok(shape::list(&format!("/v1/accounts/{id}/external_accounts"), data, has_more))
+    }
+
+    fn external_retrieve(&self, (id, bank): (&str, &str), query: &Form) -> Result<Value, ApiError> {
+        unexpanded(query, &["expand"])?;
+        let account = self.account_of(id)?;
+        let found = account.bank(bank).map(|bank| shape::bank(account, bank));
+        found.ok_or_else(|| ApiError::no_such("external account", bank, "id", 404))
+    }
+
     pub(crate) fn payout_retrieve(&self, account: &str, id: &str, query: &Form) -> Result<Value, ApiError> {
         unexpanded(query, &["expand"])?;
         let payout = self.payout_places.get(id).and_then(|place| self.payouts.get(*place));
@@ -135,7 +185,7 @@ impl World {
 }
 
 /// Only these parameters, and nothing expanded: the twin expands no property and says so.
-fn unexpanded(query: &Form, known: &[&str]) -> Result<(), ApiError> {
+pub(crate) fn unexpanded(query: &Form, known: &[&str]) -> Result<(), ApiError> {
     query.only(known)?;
     match query.map("expand").values().next() {
         Some(what) => Err(ApiError::invalid("expand", &format!("This property cannot be expanded ({what})."))),

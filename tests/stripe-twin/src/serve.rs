@@ -25,6 +25,8 @@ use crate::clock::Clock;
 use crate::deliver::deliver;
 use crate::faults::FaultPlan;
 use crate::ids;
+use crate::live::LifePlan;
+use crate::mail::deliver_mail;
 use crate::twin::{Twin, WebhookTarget, Wire};
 use crate::wire::{Connection, TwinBody};
 use crate::world::Rules;
@@ -33,6 +35,8 @@ use crate::world::Rules;
 const CONNECTIONS_MAX: usize = 4096;
 /// The largest body taken: a list of 100,000 accounts fits.
 const BODY_BYTES_MAX: usize = 128 << 20;
+/// Events of a scripted life that happen between two requests at most: nobody waits long for an answer.
+const LIFE_AT_ONCE_MAX: usize = 200;
 /// How long open connections may take to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -53,6 +57,10 @@ pub struct Config {
     pub latency_ms: u64,
     /// A file with the milliseconds to add to the Date.
     pub clock_offset_file: Option<PathBuf>,
+    /// Whether to check everything against the OpenAPI copy.
+    pub check_openapi: bool,
+    /// A scripted life to play from the start.
+    pub life: Option<LifePlan>,
 }
 
 impl Default for Config {
@@ -65,6 +73,8 @@ impl Default for Config {
             webhook: None,
             latency_ms: 0,
             clock_offset_file: None,
+            check_openapi: false,
+            life: None,
         }
     }
 }
@@ -108,6 +118,11 @@ pub async fn serve(config: Config) -> anyhow::Result<Handle> {
     let twin = Arc::new(Twin::new(config.rules, config.faults, Clock::system(config.clock_offset_file)));
     twin.add_accounts(config.accounts).map_err(anyhow::Error::msg)?;
     twin.set_webhook(config.webhook);
+    twin.check_openapi(config.check_openapi);
+    twin.live_at_once(LIFE_AT_ONCE_MAX);
+    if let Some(plan) = config.life {
+        twin.take_life(plan).map_err(anyhow::Error::msg)?;
+    }
     let (stop, stopped) = watch::channel(false);
     let shell = Arc::new(Shell {
         twin: Arc::clone(&twin),
@@ -115,9 +130,12 @@ pub async fn serve(config: Config) -> anyhow::Result<Handle> {
         seed,
         asked: AtomicU64::new(0),
         stirred: Notify::new(),
+        stirred_mail: Notify::new(),
     });
+    let (mail, mail_stopped) = (Arc::clone(&shell), stopped.clone());
     let tasks = vec![
         tokio::spawn(accept(listener, Arc::clone(&shell), stopped.clone())),
+        tokio::spawn(async move { deliver_mail(&mail.twin, &mail.stirred_mail, mail_stopped).await }),
         tokio::spawn(async move { deliver(&shell.twin, &shell.stirred, stopped).await }),
     ];
     Ok(Handle { addr, twin, stop, tasks })
@@ -131,6 +149,14 @@ struct Shell {
     asked: AtomicU64,
     /// Told after every request: there may be something new to deliver.
     stirred: Notify,
+    stirred_mail: Notify,
+}
+
+impl Shell {
+    fn stir(&self) {
+        self.stirred.notify_one();
+        self.stirred_mail.notify_one();
+    }
 }
 
 async fn accept(listener: TcpListener, shell: Arc<Shell>, mut stopped: watch::Receiver<bool>) {
@@ -208,7 +234,7 @@ async fn answer(
 
 async fn carry(shell: &Shell, request: &Request<Bytes>) -> Wire {
     let (outcome, ticket) = shell.twin.begin(request);
-    shell.stirred.notify_one();
+    shell.stir();
     if outcome.delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(outcome.delay_ms)).await;
     }
@@ -217,7 +243,7 @@ async fn carry(shell: &Shell, request: &Request<Bytes>) -> Wire {
             let left_ms = late.at_wall_ms - shell.twin.now().wall_ms;
             tokio::time::sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default() + 1)).await;
             let answer = shell.twin.collect(&late);
-            shell.stirred.notify_one();
+            shell.stir();
             answer.map_or(Wire::Late(late), Wire::Answer)
         }
         wire => wire,

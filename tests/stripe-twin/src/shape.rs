@@ -16,7 +16,7 @@ fn example(name: &str) -> Value {
     EXAMPLES.get(name).cloned().unwrap_or_default()
 }
 
-fn laid_over(name: &str, over: Value) -> Value {
+pub(crate) fn laid_over(name: &str, over: Value) -> Value {
     let mut base = example(name);
     lay(&mut base, over);
     base
@@ -47,7 +47,7 @@ pub(crate) fn payout(payout: &Payout, livemode: bool) -> Value {
             "id": payout.id,
             "amount": payout.amount,
             "arrival_date": payout.arrival_date,
-            "automatic": false,
+            "automatic": payout.automatic,
             "balance_transaction": payout.balance_transaction,
             "created": payout.created,
             "currency": payout.currency,
@@ -57,7 +57,9 @@ pub(crate) fn payout(payout: &Payout, livemode: bool) -> Value {
             "failure_code": payout.failure_code,
             "failure_message": payout.failure_message,
             "livemode": livemode,
-            "reconciliation_status": "not_applicable",
+            "original_payout": payout.original_payout,
+            "reconciliation_status": if payout.automatic { "completed" } else { "not_applicable" },
+            "reversed_by": payout.reversed_by,
             "source_type": payout.source_type,
             "statement_descriptor": payout.statement_descriptor,
             "status": payout.status.word(),
@@ -92,7 +94,7 @@ pub(crate) fn bank(account: &Account, bank: &Bank) -> Value {
     )
 }
 
-fn bank_country(account: &Account, currency: &str) -> String {
+pub(crate) fn bank_country(account: &Account, currency: &str) -> String {
     let home = match currency {
         "usd" if account.spec.currency != "usd" => "US",
         "gbp" if account.spec.currency != "gbp" => "GB",
@@ -108,19 +110,21 @@ fn external_requirements() -> Value {
 pub(crate) fn account(account: &Account, platform: bool) -> Value {
     let spec = &account.spec;
     let banks: Vec<Value> = account.banks.iter().map(|bank| self::bank(account, bank)).collect();
-    let active = if spec.payouts_enabled { "active" } else { "inactive" };
+    let more = &account.more;
+    let capabilities: Map<String, Value> =
+        account.capabilities().into_iter().map(|(name, state)| (name, state.into())).collect();
+    let due = |own: &[String]| -> Vec<String> { spec.past_due.iter().chain(own).cloned().collect() };
     let mut object = laid_over(
         "account",
         json!({
             "id": spec.id,
             "business_type": "individual",
-            "capabilities": { "card_payments": "active", "transfers": active },
-            "charges_enabled": true,
+            "charges_enabled": !more.charges_disabled,
             "controller": controller(platform),
             "country": spec.country,
             "created": account.created_s,
             "default_currency": spec.currency,
-            "details_submitted": true,
+            "details_submitted": !more.details_missing,
             "email": spec.email,
             "external_accounts": {
                 "data": banks,
@@ -129,20 +133,39 @@ pub(crate) fn account(account: &Account, platform: bool) -> Value {
             },
             "payouts_enabled": spec.payouts_enabled,
             "requirements": {
-                "currently_due": spec.past_due,
+                "current_deadline": more.current_deadline,
+                "currently_due": due(&more.currently_due),
                 "disabled_reason": spec.disabled_reason,
-                "eventually_due": spec.past_due,
+                "eventually_due": due(&[more.currently_due.as_slice(), &more.eventually_due].concat()),
                 "past_due": spec.past_due,
+                "pending_verification": more.pending_verification,
             },
             "settings": { "payouts": {
-                "debit_negative_balances": false,
-                "schedule": schedule(&spec.schedule, spec.delay_days),
+                "debit_negative_balances": more.debits_negative,
+                "schedule": schedule(account),
+                "statement_descriptor": more.statement_descriptor,
             } },
             "type": if platform { "standard" } else { "express" },
         }),
     );
     object["metadata"] = json!(spec.metadata);
+    object["capabilities"] = Value::Object(capabilities);
     object
+}
+
+/// Each capability as an object of its own.
+pub(crate) fn capabilities(account: &Account) -> Vec<Value> {
+    let draw = |(name, state): (String, String)| {
+        laid_over(
+            "capability",
+            json!({
+                "id": name, "account": account.spec.id, "requested": true, "requested_at": account.created_s,
+                "status": state,
+                "requirements": { "disabled_reason": Value::Null, "currently_due": account.more.currently_due },
+            }),
+        )
+    };
+    account.capabilities().into_iter().map(draw).collect()
 }
 
 fn controller(platform: bool) -> Value {
@@ -159,11 +182,12 @@ fn controller(platform: bool) -> Value {
     })
 }
 
-fn schedule(interval: &str, delay_days: u32) -> Value {
-    let mut schedule = json!({ "delay_days": delay_days, "interval": interval });
-    match interval {
-        "weekly" => schedule["weekly_anchor"] = "monday".into(),
-        "monthly" => schedule["monthly_anchor"] = 1.into(),
+fn schedule(account: &Account) -> Value {
+    let (spec, more) = (&account.spec, &account.more);
+    let mut schedule = json!({ "delay_days": spec.delay_days, "interval": spec.schedule });
+    match spec.schedule.as_str() {
+        "weekly" => schedule["weekly_anchor"] = more.weekly_anchor.as_deref().unwrap_or("monday").into(),
+        "monthly" => schedule["monthly_anchor"] = more.monthly_anchor.unwrap_or(1).into(),
         _ => {}
     }
     schedule

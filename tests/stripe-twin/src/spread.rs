@@ -110,7 +110,7 @@ fn kind(roll: u64) -> Kind {
     }
 }
 
-fn place(mut roll: u64) -> (&'static str, &'static str, i64) {
+pub(crate) fn place(mut roll: u64) -> (&'static str, &'static str, i64) {
     for (country, currency, share, smallest) in PLACES {
         if roll < share {
             return (country, currency, smallest);
@@ -142,7 +142,7 @@ fn sales(dice: &mut StdRng, own_seed: u64, kind: Kind, smallest: i64, cutoff_ms:
 }
 
 /// An integer with a heavy tail: each doubling is half as likely, `doublings` of them at most.
-fn heavy(dice: &mut StdRng, start: i64, doublings: u32) -> i64 {
+pub(crate) fn heavy(dice: &mut StdRng, start: i64, doublings: u32) -> i64 {
     let doubled = (0..doublings).take_while(|_| dice.random_range(0..2) == 1).count();
     let low = start << doubled;
     dice.random_range(low..2 * low)

@@ -9,12 +9,14 @@ use http::{Request, Response};
 use serde::Deserialize;
 
 use crate::account::AccountSpec;
-use crate::books::{AccountChange, Conservation};
+use crate::books::AccountChange;
 use crate::call::{Answer, Call};
 use crate::clock::{Clock, Now};
-use crate::events::Event;
+use crate::events::{Delivery, Event};
 use crate::faults::FaultPlan;
+use crate::live::{LifePlan, LifeSoFar};
 use crate::payout::Payout;
+use crate::proof::Conservation;
 use crate::stats::{Stats, Webhooks};
 use crate::world::{Reply, Rules, Ticket, World};
 
@@ -74,6 +76,7 @@ pub struct Twin {
     clock: Clock,
     webhook: Mutex<Option<WebhookTarget>>,
     delivered: Mutex<Webhooks>,
+    mailed: Mutex<Webhooks>,
 }
 
 impl Twin {
@@ -85,10 +88,11 @@ impl Twin {
             clock,
             webhook: Mutex::new(None),
             delivered: Mutex::new(Webhooks::default()),
+            mailed: Mutex::new(Webhooks::default()),
         }
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +136,7 @@ impl Twin {
     #[must_use]
     pub fn collect(&self, late: &Late) -> Option<Response<Bytes>> {
         let now = self.clock.now();
-        let answer = self.world().collect(now, late.id)?;
+        let answer = self.world().collect(now, (late.id, &late.call))?;
         Some(answer.to_http(&late.call, now))
     }
 
@@ -146,13 +150,63 @@ impl Twin {
         let now = self.clock.now();
         let mut world = self.world();
         world.advance(now);
-        world.next_due_ms()
+        if world.life_is_late(now.date_ms) { Some(now.wall_ms) } else { world.next_due_ms() }
     }
 
     /// Takes the events made since the last time, in the order they were made.
     #[must_use]
     pub fn take_events(&self) -> Vec<Event> {
         self.world().outbox.drain(..).collect()
+    }
+
+    /// Takes the deliveries for the endpoints made through the API, in the order they were made.
+    #[must_use]
+    pub fn take_deliveries(&self) -> Vec<Delivery> {
+        self.world().mail.drain(..).collect()
+    }
+
+    /// Where an endpoint made through the API is, and what it is signed with; none when it is gone.
+    #[must_use]
+    pub fn endpoint(&self, id: &str) -> Option<WebhookTarget> {
+        let world = self.world();
+        let hook = world.hooks.iter().find(|hook| hook.id == id)?;
+        Some(WebhookTarget { url: hook.url.clone(), secret: hook.secret.clone() })
+    }
+
+    /// One of the targets that an event was owed to has accepted it: `delivery_success` goes by this.
+    pub fn acknowledge(&self, event: &str) {
+        self.world().log.settle(event);
+    }
+
+    /// Takes a scripted life in; it is played as the Date goes on.
+    ///
+    /// # Errors
+    /// When it is too long, or has too many creators.
+    pub fn take_life(&self, plan: LifePlan) -> Result<LifeSoFar, String> {
+        let now = self.clock.now();
+        let mut world = self.world();
+        world.advance(now);
+        world.take_life(now, plan)
+    }
+
+    /// How far the scripted life has come.
+    #[must_use]
+    pub fn life(&self) -> LifeSoFar {
+        self.world().life_so_far()
+    }
+
+    /// At most so many events of the scripted life happen between two requests.
+    pub(crate) fn live_at_once(&self, events: usize) {
+        self.world().life.at_once = Some(events);
+    }
+
+    /// Checks every accepted request, every answer and every event against the OpenAPI copy; `stats` has the findings.
+    pub fn check_openapi(&self, on: bool) {
+        self.world().checks_openapi = on;
+    }
+
+    pub(crate) fn livemode(&self) -> bool {
+        self.world().rules.livemode
     }
 
     /// Every executed payout, oldest first.
@@ -176,7 +230,17 @@ impl Twin {
         stats.webhooks.delivered = delivered.delivered;
         stats.webhooks.failed = delivered.failed;
         stats.webhooks.lost += delivered.lost;
-        stats.webhooks.pending = delivered.pending + u64::try_from(world.outbox.len()).unwrap_or(u64::MAX);
+        let waiting = |events: usize| u64::try_from(events).unwrap_or(u64::MAX);
+        // Without a target, but with endpoints of the API's, nobody waits for what lies in the outbox.
+        let is_awaited = world.has_target || world.hooks.is_empty();
+        stats.webhooks.pending = delivered.pending + if is_awaited { waiting(world.outbox.len()) } else { 0 };
+        let mailed = *self.mailed.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.endpoints.delivered = mailed.delivered;
+        stats.endpoints.failed = mailed.failed;
+        stats.endpoints.lost += mailed.lost;
+        stats.endpoints.pending = mailed.pending + waiting(world.mail.len());
+        stats.reads.sum_up(self.clock.now());
+        stats.life_due = world.life_so_far().due;
         stats
     }
 
@@ -220,6 +284,7 @@ impl Twin {
 
     /// Where events go from now on; without a target they are kept until there is one, as far as the bound allows.
     pub fn set_webhook(&self, target: Option<WebhookTarget>) {
+        self.world().has_target = target.is_some();
         *self.webhook.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
@@ -231,6 +296,10 @@ impl Twin {
 
     pub(crate) fn count_delivery(&self, count: impl FnOnce(&mut Webhooks)) {
         count(&mut self.delivered.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(crate) fn count_mail(&self, count: impl FnOnce(&mut Webhooks)) {
+        count(&mut self.mailed.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     pub(crate) fn now(&self) -> Now {

@@ -2,23 +2,28 @@
 //! Entered through `begin`, `collect`, `finish` and `advance`, always with the time as an argument; does no I/O.
 //! Invariant: between two calls, no money has been made or lost (`conservation`).
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use bytes::Bytes;
 
 use crate::account::{Account, AccountSpec};
-use crate::call::{Answer, Call, Endpoint};
+use crate::call::{Answer, Call};
 use crate::clock::Now;
 use crate::errors::ApiError;
-use crate::events::Event;
+use crate::eventlog::EventLog;
+use crate::events::{Delivery, Event};
 use crate::faults::{Fault, FaultPlan, Faults, Strike};
+use crate::hooks::Hook;
 use crate::ids;
 use crate::keys::{KeyStore, ScopedKey};
 use crate::lifecycle::Due;
 use crate::limits::{LimitProfile, Limited, Limiter};
+use crate::live::Life;
+use crate::market::Market;
 use crate::payout::Payout;
-use crate::purse::Txn;
+use crate::routes::{Endpoint, Route};
 use crate::stats::Stats;
+use crate::txn::Txn;
 
 /// What an idempotency key is unique within.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -98,6 +103,18 @@ pub(crate) struct World {
     pub(crate) payouts: Vec<Payout>,
     pub(crate) payout_places: HashMap<String, usize>,
     pub(crate) txns: Vec<Txn>,
+    pub(crate) txn_places: HashMap<String, usize>,
+    /// Transactions that ripen, by the second at which they do.
+    pub(crate) ripening: BTreeSet<(i64, usize)>,
+    pub(crate) market: Market,
+    pub(crate) life: Life,
+    pub(crate) log: EventLog,
+    pub(crate) hooks: Vec<Hook>,
+    /// Events on their way to the endpoints made through the API.
+    pub(crate) mail: VecDeque<Delivery>,
+    /// Whether the one webhook target of the command line is there.
+    pub(crate) has_target: bool,
+    pub(crate) checks_openapi: bool,
     pub(crate) keys: KeyStore,
     limiter: Limiter,
     pub(crate) faults: Faults,
@@ -121,6 +138,15 @@ impl World {
             payouts: Vec::new(),
             payout_places: HashMap::new(),
             txns: Vec::new(),
+            txn_places: HashMap::new(),
+            ripening: BTreeSet::new(),
+            market: Market::default(),
+            life: Life::default(),
+            log: EventLog::default(),
+            hooks: Vec::new(),
+            mail: VecDeque::new(),
+            has_target: false,
+            checks_openapi: false,
             keys: KeyStore::default(),
             due: BTreeMap::new(),
             late: HashMap::new(),
@@ -150,9 +176,9 @@ impl World {
         let mut ticket = Ticket::default();
         Stats::count(&mut self.stats.requests, endpoint.class());
         let mut strike = None;
-        if endpoint == Endpoint::PayoutCreate {
+        if endpoint.is_money() {
             ticket.is_money = true;
-            self.stats.money_arrives(now);
+            self.stats.money_arrives(now, endpoint.route == Route::PayoutCreate);
             strike = self.faults.on_create(call.key.as_deref());
         }
         if let Some(Strike { fault, .. }) = strike {
@@ -164,12 +190,32 @@ impl World {
         let begun = self.admit(now, call, &endpoint, &request_id, &mut ticket);
         let (reply, delay_ms) = match begun {
             Err(refusal) => (Reply::Answer(*refusal), 0),
-            Ok(()) => self.route(now, call, endpoint.clone(), &request_id, strike, &mut ticket),
+            Ok(()) => self.route(now, (call, &endpoint), &request_id, strike, &mut ticket),
         };
         if let Reply::Answer(answer) | Reply::Cut(answer) = &reply {
             self.count_answer(endpoint.class(), answer);
         }
+        if let (Reply::Answer(answer), None) = (&reply, strike) {
+            self.check_openapi(call, &endpoint, answer);
+        }
         Begun { reply, delay_ms, ticket }
+    }
+
+    /// Checks what was accepted and what is answered against Stripe's own description, when asked to.
+    fn check_openapi(&mut self, call: &Call, endpoint: &Endpoint, answer: &Answer) {
+        if !self.checks_openapi {
+            return;
+        }
+        if answer.status == 200 {
+            self.stats.openapi.request(endpoint.class(), &call.query, &call.form);
+        }
+        self.stats.openapi.answer(endpoint.class(), answer.status, &answer.body);
+    }
+
+    pub(crate) fn check_event(&mut self, event: &serde_json::Value) {
+        if self.checks_openapi {
+            self.stats.openapi.event(event);
+        }
     }
 
     /// Who may come in, and when: keys, limits, accounts. Nothing of this is ever stored under a key.
@@ -200,13 +246,14 @@ impl World {
             return Err(Box::new(answer));
         }
         ticket.class = Some(endpoint.class());
-        let account = match endpoint {
-            Endpoint::AccountRetrieve(id) => Some(id),
-            _ => call.account.as_ref(),
-        };
-        match account.filter(|account| !self.accounts.contains_key(*account)) {
+        if !endpoint.is_write() {
+            self.stats.reads.read(now);
+        }
+        let account = endpoint.account().or(call.account.as_deref());
+        let may_act = |id: &str| self.accounts.get(id).is_some_and(|account| !account.more.is_deauthorized);
+        match account.filter(|account| !may_act(account)) {
             Some(unknown) => {
-                let should_retry = (*endpoint == Endpoint::PayoutCreate).then_some(false);
+                let should_retry = endpoint.is_money().then_some(false);
                 Err(Box::new(self.refuse(request_id, should_retry, &ApiError::no_access(api_key, unknown))))
             }
             None => Ok(()),
@@ -216,22 +263,16 @@ impl World {
     fn route(
         &mut self,
         now: Now,
-        call: &Call,
-        endpoint: Endpoint,
+        (call, endpoint): (&Call, &Endpoint),
         request_id: &str,
         strike: Option<Strike>,
         ticket: &mut Ticket,
     ) -> (Reply, u64) {
         let account = call.account.as_deref().unwrap_or(crate::PLATFORM_ACCOUNT);
-        let read = match endpoint {
-            Endpoint::PayoutCreate => return self.create(now, call, request_id, strike, ticket),
-            Endpoint::PayoutRetrieve(id) => self.payout_retrieve(account, &id, &call.query),
-            Endpoint::PayoutList => self.payout_list(account, &call.query),
-            Endpoint::Balance => self.balance(account, &call.query),
-            Endpoint::AccountOwn => self.account_retrieve(account, &call.query),
-            Endpoint::AccountRetrieve(id) => self.account_retrieve(&id, &call.query),
-            Endpoint::AccountList => self.account_list(&call.query),
-            Endpoint::Unknown => Err(ApiError::unrecognized_url(call.method.as_str(), &call.path)),
+        let read = match endpoint.route {
+            Route::Unknown => Err(ApiError::unrecognized_url(call.method.as_str(), &call.path)),
+            _ if endpoint.is_write() => return self.order(now, (call, endpoint), request_id, strike, ticket),
+            _ => self.read(now, account, endpoint, &call.query),
         };
         let answer = match read {
             Ok(object) => plain(request_id, 200, object.to_string().into()),
@@ -241,10 +282,10 @@ impl World {
     }
 
     /// The answer of a late execution, once it is there.
-    pub(crate) fn collect(&mut self, now: Now, late: u64) -> Option<Answer> {
+    pub(crate) fn collect(&mut self, now: Now, (late, call): (u64, &Call)) -> Option<Answer> {
         self.advance(now);
         let answer = self.late.get_mut(&late)?.take()?;
-        self.count_answer(Endpoint::PayoutCreate.class(), &answer);
+        self.count_answer(call.endpoint().class(), &answer);
         Some(answer)
     }
 

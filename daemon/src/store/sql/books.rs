@@ -189,7 +189,8 @@ async fn check_payouts(tx: &mut Tx, report: &mut BooksReport) -> Result<(), Stor
         "SELECT p.id, p.currency, p.amount_minor, p.state, p.stripe_payout_id IS NOT NULL, \
          CAST(COALESCE(SUM(i.amount_minor), 0) AS BIGINT), \
          CAST(SUM(CASE WHEN i.payout_id IS NOT NULL AND i.released_at_ms IS NULL THEN 1 ELSE 0 END) AS BIGINT), \
-         COUNT(i.earning_id) FROM creator_payouts p LEFT JOIN payout_items i ON i.payout_id = p.id GROUP BY p.id",
+         COUNT(i.earning_id), EXISTS (SELECT 1 FROM foreign_payouts f WHERE f.payout_id = p.id AND f.status NOT IN ('failed', 'canceled')) \
+         FROM creator_payouts p LEFT JOIN payout_items i ON i.payout_id = p.id GROUP BY p.id",
     )
     .fetch(&mut **tx);
     while let Some(row) = found.try_next().await? {
@@ -204,7 +205,8 @@ async fn check_payouts(tx: &mut Tx, report: &mut BooksReport) -> Result<(), Stor
             items_minor: row.try_get(5)?,
             items_unreleased: row.try_get(6)?,
             items: row.try_get(7)?,
-            must_be_released,
+            // A late object that lives has spent its entries, whatever the payout's own state is.
+            must_be_released: must_be_released && !row.try_get::<bool, _>(8)?,
             must_be_locked,
         };
         report.payouts = report.payouts.saturating_add(1);

@@ -44,14 +44,17 @@ pub(in crate::store) async fn change(
 }
 
 /// The same inside a transaction of the store's: the caller has checked the fence and appends the notes last.
-pub(super) async fn in_tx(tx: &mut Tx, now_ms: i64, changes: &[Change]) -> Result<(Vec<Changed>, Vec<Note>), StoreError> {
+pub(super) async fn in_tx(
+    tx: &mut Tx,
+    now_ms: i64,
+    changes: &[Change],
+) -> Result<(Vec<Changed>, Vec<Note>), StoreError> {
     let mut held = lock(tx, changes).await?;
     let (mut changed, mut notes) = (Vec::with_capacity(changes.len()), Vec::with_capacity(changes.len()));
     for change in changes {
-        let row = held.get_mut(change.payout_id.as_str()).ok_or_else(|| StoreError::NotFound {
-            what: "payout",
-            name: change.payout_id.to_string(),
-        })?;
+        let row = held
+            .get_mut(change.payout_id.as_str())
+            .ok_or_else(|| StoreError::NotFound { what: "payout", name: change.payout_id.to_string() })?;
         let known = match &change.attempt {
             Some(attempt) => Some(read_attempt(tx, &attempt.key).await?),
             None => None,
@@ -64,12 +67,7 @@ pub(super) async fn in_tx(tx: &mut Tx, now_ms: i64, changes: &[Change]) -> Resul
         }
         consequences(tx, now_ms, row, change, verdict).await?;
         notes.extend(note(row, change, from, verdict));
-        changed.push(Changed {
-            payout_id: change.payout_id.clone(),
-            run_id: RunId::new(&row.run_id),
-            verdict,
-            from,
-        });
+        changed.push(Changed { payout_id: change.payout_id.clone(), run_id: RunId::new(&row.run_id), verdict, from });
     }
     for (id, row) in held.iter().filter(|(_, row)| row.touched) {
         write_payout(tx, now_ms, id, row).await?;
@@ -175,7 +173,11 @@ async fn consequences(
         && seen(change).is_some_and(|object| {
             object.failure_balance_transaction.is_some() && row.object.as_deref() == Some(object.id.as_str())
         });
-    if !row.released && releases(row.state, row.object.is_some(), money_back) {
+    late_objects(tx, now_ms, row, change, verdict).await?;
+    if !row.released
+        && releases(row.state, row.object.is_some(), money_back)
+        && !late_is_alive(tx, &change.payout_id).await?
+    {
         release(tx, now_ms, &change.payout_id).await?;
         row.released = true;
     }
@@ -190,16 +192,64 @@ async fn consequences(
         .execute(&mut **tx)
         .await?;
     }
-    let late = change.late.clone().or_else(|| {
-        (verdict == Some(Verdict::Late)).then(|| "executed although it was judged unexecuted".to_owned())
-    });
-    if let (Some(why), Some(object)) = (&late, seen(change)) {
-        record_foreign(tx, now_ms, object, Some(&change.payout_id), why).await?;
-        hold(tx, now_ms, &row.creator_id, "late_execution", why, &change.by.to_string()).await?;
-    }
     if let Some((cause, reason)) = &change.hold {
         hold(tx, now_ms, &row.creator_id, cause, reason, &change.by.to_string()).await?;
     }
+    Ok(())
+}
+
+/// A late object is remembered beside the payout and holds the creator. While it lives the entries are spent: those that nobody else
+/// took meanwhile are locked again.
+async fn late_objects(
+    tx: &mut Tx,
+    now_ms: i64,
+    row: &mut Held,
+    change: &Change,
+    verdict: Option<Verdict>,
+) -> Result<(), StoreError> {
+    let Some(object) = seen(change) else { return Ok(()) };
+    let late = change
+        .late
+        .clone()
+        .or_else(|| (verdict == Some(Verdict::Late)).then(|| "executed although it was judged unexecuted".to_owned()));
+    if let Some(why) = late {
+        record_foreign(tx, now_ms, object, Some(&change.payout_id), &why).await?;
+        hold(tx, now_ms, &row.creator_id, "late_execution", &why, &change.by.to_string()).await?;
+        if row.released && late_is_alive(tx, &change.payout_id).await? {
+            relock(tx, &change.payout_id).await?;
+            row.released = false;
+        }
+    } else if object.failure_balance_transaction.is_some() {
+        // One that was recorded as late has failed, and its money is back.
+        let status = object.status.map_or("?", |status| status.as_str());
+        sqlx::query::<DB>("UPDATE foreign_payouts SET status = $1 WHERE object_id = $2")
+            .bind(status)
+            .bind(object.id.as_str())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+/// A late object of the payout took money that hasn't come back, as far as is known.
+async fn late_is_alive(tx: &mut Tx, payout: &PayoutId) -> Result<bool, StoreError> {
+    let query =
+        "SELECT EXISTS (SELECT 1 FROM foreign_payouts WHERE payout_id = $1 AND status NOT IN ('failed', 'canceled'))";
+    Ok(sqlx::query::<DB>(query).bind(payout.as_str()).fetch_one(&mut **tx).await?.try_get(0)?)
+}
+
+async fn relock(tx: &mut Tx, payout: &PayoutId) -> Result<(), StoreError> {
+    sqlx::query::<DB>(
+        "UPDATE payout_items SET released_at_ms = NULL WHERE payout_id = $1 AND NOT EXISTS (SELECT 1 FROM payout_items o \
+         WHERE o.earning_id = payout_items.earning_id AND o.released_at_ms IS NULL)",
+    )
+    .bind(payout.as_str())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query::<DB>("UPDATE creator_payouts SET released_at_ms = NULL WHERE id = $1")
+        .bind(payout.as_str())
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }
 
@@ -242,7 +292,8 @@ pub(super) async fn record_foreign(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query::<DB>(
         "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (object_id) DO UPDATE SET status = excluded.status",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (object_id) DO UPDATE SET status = \
+         CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
     )
     .bind(object.id.as_str())
     .bind(object.account.as_str())
@@ -293,7 +344,8 @@ fn judged<'a>(change: &'a Change, known: Option<&Known>) -> Cow<'a, Change> {
     }
     let mut change = change.clone();
     if let Some((object, first)) = second.filter(|_| change.late.is_none()) {
-        let why = format!("a second payout object, {}, carries the key of {} (the first is {first})", object.id, attempt.key);
+        let why =
+            format!("a second payout object, {}, carries the key of {} (the first is {first})", object.id, attempt.key);
         (change.event, change.late) = (None, Some(why));
     }
     let (no_object, is_second) = (attempt.object.is_none(), change.late.is_some());
@@ -317,10 +369,7 @@ async fn write_attempt(
 ) -> Result<(), StoreError> {
     let next = change.state.map_or(known.state, |news| attempt_after(known.state, news));
     let object = change.object.as_ref().filter(|_| own);
-    let status = status_after(
-        known.status,
-        object.and_then(|object| object.status),
-    );
+    let status = status_after(known.status, object.and_then(|object| object.status));
     sqlx::query::<DB>(
         "UPDATE payout_attempts SET state = $2, on_wire = on_wire AND NOT $3, ambiguous_sends = ambiguous_sends + $4, \
          no_resend = no_resend OR $5, absent_listings = absent_listings + $6, \

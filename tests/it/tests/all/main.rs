@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails by panicking, as the test does")]
 mod console;
 mod databases;
+mod engine;
 mod house;
 mod killed;
 mod real;

@@ -39,8 +39,46 @@ impl Bench {
             Some(vec![BankSpec { fails_with: Some("could_not_process".into()), ..BankSpec::default() }]);
         accounts[3].banks = Some(vec![BankSpec { refused_with: Some("account_closed".into()), ..BankSpec::default() }]);
         accounts[4].payouts_enabled = false;
+        twin.check_openapi(true);
         twin.add_accounts(accounts).unwrap();
         Self { twin }
+    }
+
+    /// A change asked of the API, with or without an account and a key.
+    pub(crate) fn post(&self, account: &str, path: &str, key: &str, body: &str) -> Answer {
+        let mut request = pay(account, key, body);
+        *request.uri_mut() = path.parse().unwrap();
+        self.ask(&request)
+    }
+
+    /// The rows of a list.
+    pub(crate) fn rows(&self, account: &str, path: &str) -> Vec<Value> {
+        let answer = self.get(account, path);
+        assert_eq!(answer.status, 200, "{:?}", answer.json);
+        answer.json["data"].as_array().unwrap().clone()
+    }
+
+    /// Sells for this much, available at once, a tenth for the platform; the charge.
+    pub(crate) fn sale(&self, account: &str, amount: i64, currency: &str) -> Value {
+        let body = format!(
+            "amount={amount}&currency={currency}&confirm=true&payment_method=pm_card_bypassPending\
+             &application_fee_amount={}&transfer_data[destination]={account}",
+            amount / 10
+        );
+        let intent = self.post("", "/v1/payment_intents", "", &body);
+        assert_eq!(intent.status, 200, "{:?}", intent.json);
+        self.get("", &format!("/v1/charges/{}", intent.json["latest_charge"].as_str().unwrap())).json
+    }
+
+    /// `(available, pending)` in the first currency.
+    pub(crate) fn balance(&self, account: &str) -> (i64, i64) {
+        let balance = self.get(account, "/v1/balance").json;
+        (balance["available"][0]["amount"].as_i64().unwrap(), balance["pending"][0]["amount"].as_i64().unwrap())
+    }
+
+    pub(crate) fn conserved(&self) {
+        let sums = self.twin.check_conservation();
+        assert!(sums.ok, "{:?}", sums.violations);
     }
 
     pub(crate) fn pay(&self, account: &str, key: &str, body: &str) -> Answer {
@@ -78,6 +116,16 @@ impl Bench {
 
     pub(crate) fn event_kinds(&self) -> Vec<String> {
         self.twin.take_events().into_iter().map(|event| event.kind).collect()
+    }
+}
+
+/// Whatever a test did, it spoke as Stripe's own description says.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let found = self.twin.stats().openapi;
+            assert!(found.violations.is_empty(), "{:#?}", found.violations);
+        }
     }
 }
 

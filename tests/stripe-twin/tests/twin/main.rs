@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod connect;
 mod faults;
 mod history;
 mod laws;
+mod market;
 mod refusals;
+mod undo;
 mod webhooks;
 mod wire;

@@ -1,0 +1,74 @@
+//! The books against Stripe's: every executed attempt is a payout at Stripe and the other way round, once, with the same money.
+use super::world::World;
+use std::collections::{BTreeMap, BTreeSet};
+use stripe_twin::Status;
+
+impl World {
+    /// What must hold at any moment, between any two steps.
+    pub(super) async fn check(&self) {
+        let wrong = self.wrong().await;
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    pub(super) async fn wrong(&self) -> Vec<String> {
+        let mut wrong = self.stripe.wrong();
+        wrong.extend(self.store.books().await.unwrap().violations);
+        wrong.extend(self.stripe.twin.check_conservation().violations);
+        let mut keys = BTreeSet::new();
+        let (mut alive, mut earned) = (BTreeMap::<String, i64>::new(), BTreeMap::<String, i64>::new());
+        for row in self.stripe.twin.ledger().into_iter().filter(|row| row.metadata.contains_key("payoutd_key")) {
+            if !keys.insert(row.idempotency_key.clone()) {
+                wrong.push(format!("{:?} was executed twice", row.idempotency_key));
+            }
+            if !matches!(row.status, Status::Failed | Status::Canceled) {
+                *alive.entry(row.account).or_default() += row.amount;
+            }
+        }
+        let sums = "SELECT account_id, CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings WHERE kind = 'sale' GROUP BY account_id";
+        for row in self.probe.texts(sums).await {
+            earned.insert(row[0].clone(), row[1].parse().unwrap());
+        }
+        for (account, paid) in alive {
+            let earned = earned.get(&account).copied().unwrap_or_default();
+            if paid > earned {
+                wrong.push(format!("{account} was paid {paid} and has earned {earned}"));
+            }
+        }
+        wrong
+    }
+
+    /// What must hold when everything has been heard: nothing is unknown, and both ledgers are one.
+    pub(super) async fn books_equal(&self) {
+        self.check().await;
+        self.ledgers_equal().await;
+        let open =
+            self.probe.texts("SELECT id, state FROM creator_payouts WHERE state IN ('submitting', 'unknown')").await;
+        assert!(open.is_empty(), "unresolved: {open:?}");
+    }
+
+    /// Our executed attempts are Stripe's payouts, one to one.
+    pub(super) async fn ledgers_equal(&self) {
+        let ours: BTreeSet<Vec<String>> = self
+            .probe
+            .texts(
+                "SELECT key, account_id, CAST(amount_minor AS TEXT), currency, stripe_object_id, destination_id FROM payout_attempts \
+                 WHERE state = 'executed'",
+            )
+            .await
+            .into_iter()
+            .collect();
+        let theirs: BTreeSet<Vec<String>> = self
+            .stripe
+            .twin
+            .ledger()
+            .into_iter()
+            .filter(|row| row.metadata.contains_key("payoutd_key"))
+            .map(|row| {
+                let key = row.idempotency_key.unwrap_or_default();
+                assert_eq!(row.metadata["payoutd_key"], key, "the object names another key than it was asked with");
+                vec![key, row.account, row.amount.to_string(), row.currency, row.id, row.destination]
+            })
+            .collect();
+        assert_eq!(ours, theirs, "our executed attempts against Stripe's payouts");
+    }
+}

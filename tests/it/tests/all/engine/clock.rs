@@ -1,0 +1,104 @@
+//! Nothing leaves by our clock alone: Stripe's Date must be known, near ours, and past the run's instant.
+use super::world::World;
+use crate::databases::START_MS;
+use payout_shared::run::{RunKind, RunState};
+
+async fn seconds(world: &mut World, count: usize) {
+    for _ in 0..count {
+        world.step().await;
+        world.advance(1_000).await;
+    }
+}
+
+#[tokio::test]
+async fn clocks_that_are_apart_let_nothing_leave() {
+    for offset_ms in [70_000, -70_000, 86_400_000, -86_400_000] {
+        let mut world = World::of(2).await;
+        world.stripe.twin.clock().set_offset_ms(offset_ms);
+        let run = world.scheduled().await;
+        seconds(&mut world, 30).await;
+        assert!(world.stripe.left().is_empty());
+        assert!(world.health.sentences().iter().any(|sentence| sentence.contains("apart")), "{offset_ms}");
+        world.stripe.twin.clock().set_offset_ms(0);
+        world.settle().await;
+        assert_eq!(world.state(&run).await, RunState::Completed);
+        assert!(world.health.sentences().is_empty());
+        world.books_equal().await;
+    }
+}
+
+#[tokio::test]
+async fn a_jump_of_our_clock_in_the_middle_of_a_run_stops_it() {
+    for jump_ms in [120_000, -120_000, 86_400_000] {
+        let mut world = World::of(30).await;
+        world.rates.create_milli_per_s = 3_000;
+        let run = world.scheduled().await;
+        world.until("some sends", async |world| world.stripe.left().len() > 3).await;
+        world.hand.jump_wall(jump_ms);
+        let left = world.stripe.left().len();
+        seconds(&mut world, 20).await;
+        assert_eq!(world.stripe.left().len(), left, "{jump_ms}");
+        world.hand.jump_wall(-jump_ms);
+        world.settle().await;
+        assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 30));
+        world.books_equal().await;
+    }
+}
+
+#[tokio::test]
+async fn without_stripes_date_nothing_leaves() {
+    let mut world = World::of(2).await;
+    world.stripe.hide_date(true);
+    let run = world.scheduled().await;
+    seconds(&mut world, 60).await;
+    assert!(world.stripe.left().is_empty());
+    world.stripe.hide_date(false);
+    world.settle().await;
+    assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 2));
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_date_that_is_old_is_asked_for_before_anything_leaves() {
+    let mut world = World::of(2).await;
+    let run = world.planned().await;
+    world.advance(301_000).await;
+    // Stripe's clock went wrong meanwhile: only a new answer tells.
+    world.stripe.twin.clock().set_offset_ms(3_600_000);
+    world.resume(&run).await;
+    seconds(&mut world, 20).await;
+    assert!(world.stripe.left().is_empty());
+    world.stripe.twin.clock().set_offset_ms(0);
+    world.settle().await;
+    assert_eq!(world.state(&run).await, RunState::Completed);
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_run_does_not_begin_before_its_instant_by_stripes_date() {
+    let mut world = World::of(2).await;
+    let run = world.run_at(1, RunKind::Scheduled, START_MS + 30_000).await;
+    // Ours is 50 s ahead: near enough to go on, past the instant, and wrong.
+    world.hand.jump_wall(50_000);
+    seconds(&mut world, 29).await;
+    assert!(world.stripe.left().is_empty(), "before its instant");
+    assert_eq!(world.state(&run).await, RunState::Planned);
+    world.settle().await;
+    assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 2));
+    world.books_equal().await;
+}
+
+/// Resumed before its instant, a paused run is running; its payouts wait all the same.
+#[tokio::test]
+async fn a_run_that_was_paused_and_resumed_before_its_instant_waits_for_it() {
+    let mut world = World::of(2).await;
+    let run = world.run_at(1, RunKind::Scheduled, START_MS + 60_000).await;
+    world.until("the plan", async |world| world.state(&run).await == RunState::Planned).await;
+    world.pause(&run).await;
+    world.resume(&run).await;
+    seconds(&mut world, 50).await;
+    assert!(world.stripe.left().is_empty());
+    world.settle().await;
+    assert_eq!(world.stripe.left().len(), 2);
+    world.books_equal().await;
+}

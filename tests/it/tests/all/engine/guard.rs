@@ -1,0 +1,186 @@
+//! The guard of every send: what has changed since the plan bars the payout, with its reason, and frees its entries.
+use super::{
+    trouble::Trouble,
+    world::{World, account, ann, creator},
+};
+use payout_shared::run::RunState;
+use stripe_twin::{AccountChange, BankSpec};
+
+/// Plans three, lets `change` happen to the first creator, and lets the run go on: the first gets nothing, for this reason.
+async fn barred(reason: &str, change: impl AsyncFnOnce(&mut World)) -> World {
+    let mut world = World::of(3).await;
+    let run = world.planned().await;
+    change(&mut world).await;
+    world.deliver().await;
+    world.steps(2).await;
+    world.resume(&run).await;
+    world.settle().await;
+    assert_eq!(world.state(&run).await, RunState::Completed);
+    assert_eq!((world.payout(0).await.as_str(), world.reason(0).await.as_str()), ("voided", reason));
+    assert!(world.executed(0).is_empty());
+    assert_eq!(world.stripe.left().len(), 2);
+    let locked = "SELECT COUNT(*) FROM payout_items i JOIN creator_payouts p ON p.id = i.payout_id \
+                  WHERE p.state = 'voided' AND i.released_at_ms IS NULL";
+    assert_eq!(world.probe.number(locked).await, 0);
+    world.books_equal().await;
+    world
+}
+
+#[tokio::test]
+async fn a_creator_held_after_the_plan_gets_nothing() {
+    let mut world = barred("held", async |world| {
+        world.store.hold(&creator(0), "fraud", "looks odd", &ann()).await.unwrap();
+    })
+    .await;
+    // Released, the next run pays what this one didn't.
+    world.store.release_hold(&creator(0), "fraud", "it was fine", &ann()).await.unwrap();
+    world.run(2, payout_shared::run::RunKind::Manual).await;
+    world.settle().await;
+    assert_eq!(world.executed(0).len(), 1);
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_creator_switched_off_after_the_plan_gets_nothing() {
+    barred("creator_disabled", async |world| {
+        world.database.execute("UPDATE users SET payout_enabled = FALSE WHERE supabase_id = 'creator000'").await;
+    })
+    .await;
+    barred("settings_disabled", async |world| {
+        world
+            .database
+            .execute("UPDATE creator_payout_settings SET payout_enabled = FALSE WHERE creator_id = 'creator000'")
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_disabled_after_the_plan_gets_nothing() {
+    barred("payouts_disabled", async |world| {
+        let change = AccountChange { payouts_enabled: Some(false), ..Default::default() };
+        world.stripe.twin.change_account(&account(0), change).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_put_on_a_schedule_after_the_plan_gets_nothing() {
+    barred("schedule_not_manual", async |world| {
+        let change = AccountChange { schedule: Some("daily".to_owned()), ..Default::default() };
+        world.stripe.twin.change_account(&account(0), change).unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bank_account_replaced_after_the_plan_gets_nothing() {
+    barred("bank_changed", async |world| {
+        let bank = BankSpec { id: Some("ba_thief".to_owned()), ..Default::default() };
+        let change = AccountChange { banks: Some(vec![bank]), ..Default::default() };
+        world.stripe.twin.change_account(&account(0), change).unwrap();
+    })
+    .await;
+}
+
+/// However old the news: an event that was late says nothing about now.
+#[tokio::test]
+async fn an_old_event_of_an_account_does_not_undo_a_newer_one() {
+    barred("payouts_disabled", async |world| {
+        let on =
+            AccountChange { payouts_enabled: Some(true), disabled_reason: Some("x".to_owned()), ..Default::default() };
+        world.stripe.twin.change_account(&account(0), on).unwrap();
+        let old = world.stripe.twin.take_events();
+        world.advance(5_000).await;
+        let off = AccountChange { payouts_enabled: Some(false), ..Default::default() };
+        world.stripe.twin.change_account(&account(0), off).unwrap();
+        world.deliver().await;
+        for event in &old {
+            world.put(event).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_that_takes_money_back_after_the_plan_makes_a_second_smaller_payout_under_a_key_of_its_own() {
+    for later_ms in [0, 1_500] {
+        let mut world = World::with(&[5_000, 6_000]).await;
+        let run = world.planned().await;
+        world.advance(later_ms).await;
+        world.refund(0, 1_500).await;
+        world.resume(&run).await;
+        world.settle().await;
+        assert_eq!(world.state(&run).await, RunState::Completed);
+        let paid: Vec<i64> = world.executed(0).iter().map(|row| row.amount).collect();
+        assert_eq!(paid, [3_500], "{later_ms} ms after the plan");
+        let keys: Vec<String> =
+            world.stripe.left().into_iter().map(|(key, _)| key).filter(|key| key.contains("acct_000")).collect();
+        assert_eq!(keys.len(), 1);
+        assert!(keys[0].ends_with(":create:2:1"), "{}", keys[0]);
+        let states = "SELECT number || ' ' || state FROM creator_payouts WHERE account_id = 'acct_000' ORDER BY number";
+        assert_eq!(world.probe.texts(states).await, [["1 voided"], ["2 pending"]]);
+        assert_eq!(world.probe.number("SELECT COUNT(*) FROM run_outcomes").await, 2);
+        world.books_equal().await;
+    }
+}
+
+/// The wall clock was set back between the plan and the refund.
+#[tokio::test]
+async fn an_entry_that_takes_money_back_counts_whatever_the_clock_says() {
+    let mut world = World::with(&[5_000]).await;
+    let run = world.planned().await;
+    world.hand.jump_wall(-30_000);
+    world.refund(0, 1_500).await;
+    world.resume(&run).await;
+    world.settle().await;
+    assert_eq!(world.executed(0).iter().map(|row| row.amount).collect::<Vec<_>>(), [3_500]);
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_takes_nearly_all_back_leaves_a_skip() {
+    let mut world = World::with(&[5_000]).await;
+    let run = world.planned().await;
+    world.refund(0, 4_500).await;
+    world.resume(&run).await;
+    world.settle().await;
+    assert_eq!((world.reason(0).await.as_str(), world.stripe.left().len()), ("below_minimum", 0));
+    assert_eq!(world.state(&run).await, RunState::Completed);
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_put_back_payout_meets_the_guard_again() {
+    let mut world = World::with(&[5_000, 6_000]).await;
+    world.stripe.trouble(Some(&account(0)), 1, Trouble::Limited);
+    world.scheduled().await;
+    world
+        .until("put back", async |world| {
+            world.payout_column(0, "attempts").await == "1" && world.payout(0).await == "planned"
+        })
+        .await;
+    world.refund(0, 1_000).await;
+    world.settle().await;
+    assert_eq!(world.executed(0).iter().map(|row| row.amount).collect::<Vec<_>>(), [4_000]);
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn an_unknown_payout_whose_guard_is_shut_is_listed_and_not_sent_again() {
+    let mut world = World::of(1).await;
+    world.stripe.trouble(None, 1, Trouble::HeldBefore);
+    world.scheduled().await;
+    world.until("the send", async |world| world.stripe.left().len() == 1).await;
+    world.store.hold(&creator(0), "fraud", "looks odd", &ann()).await.unwrap();
+    for _ in 0..600 {
+        world.step().await;
+        world.advance(1_000).await;
+    }
+    assert_eq!((world.payout(0).await.as_str(), world.stripe.left().len()), ("unknown", 1));
+    assert!(world.stripe.listings() > 3, "{} listings", world.stripe.listings());
+    world.store.release_hold(&creator(0), "fraud", "it was fine", &ann()).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.executed(0).len()), ("pending", 1));
+    world.books_equal().await;
+}

@@ -1,0 +1,17 @@
+//! The engine's laws: each test breaks something at a moment that it names, and the money must come out right.
+mod books;
+mod probe;
+mod stripe;
+mod trouble;
+mod world;
+
+mod answers;
+mod clock;
+mod crash;
+mod database;
+mod guard;
+mod lease;
+mod pause;
+mod runs;
+mod walk;
+mod webhooks;

@@ -1,0 +1,77 @@
+//! A second look at the database, past the store: what must be true there when a request leaves, and numbers for the tests.
+use crate::databases::Database;
+use payoutd::{clock::Clock, stripe::MoneyRequest};
+use sqlx::{Row, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
+use stripe_twin::Twin;
+
+pub(super) enum Probe {
+    Sqlite(SqlitePool),
+    Postgres(sqlx::PgPool),
+}
+
+/// Rows of texts, whatever the database.
+macro_rules! texts {
+    ($pool:expr, $query:expr) => {
+        sqlx::query(sqlx::AssertSqlSafe($query))
+            .fetch_all($pool)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| (0..row.len()).map(|at| row.get::<Option<String>, _>(at).unwrap_or_default()).collect())
+            .collect()
+    };
+}
+
+impl Probe {
+    pub(super) async fn open(database: &Database) -> Self {
+        if database.engine == "sqlite" {
+            Self::Sqlite(SqlitePoolOptions::new().max_connections(2).connect(&database.url).await.unwrap())
+        } else {
+            Self::Postgres(PgPoolOptions::new().max_connections(2).connect(&database.url).await.unwrap())
+        }
+    }
+
+    /// Rows of texts, NULL as an empty one; the query casts what isn't text.
+    pub(super) async fn texts(&self, query: &str) -> Vec<Vec<String>> {
+        match self {
+            Self::Sqlite(pool) => texts!(pool, query.to_owned()),
+            Self::Postgres(pool) => texts!(pool, query.to_owned()),
+        }
+    }
+
+    pub(super) async fn number(&self, query: &str) -> i64 {
+        self.texts(&format!("SELECT CAST(({query}) AS TEXT)")).await[0][0].parse().unwrap()
+    }
+
+    /// What is wrong about a create that leaves now; empty when nothing is.
+    pub(super) async fn leaves(&self, request: &MoneyRequest, twin: &Twin, clock: &Clock) -> Vec<String> {
+        let rows = self
+            .texts(&format!(
+                "SELECT t.body, CASE WHEN t.on_wire THEN 'yes' ELSE 'no' END, t.account_id, r.state, CAST(r.instant_ms AS TEXT), p.state \
+                 FROM payout_attempts t JOIN payout_runs r ON r.id = t.run_id JOIN creator_payouts p ON p.id = t.payout_id \
+                 WHERE t.key = '{}'",
+                request.key
+            ))
+            .await;
+        let key = &request.key;
+        let [row] = rows.as_slice() else {
+            return vec![format!("{key} left, and the books know nothing of it")];
+        };
+        let [body, on_wire, account, run, instant_ms, payout] = row.as_slice() else { unreachable!() };
+        let mut wrong = Vec::new();
+        let mut must = |holds: bool, what: &str| {
+            if !holds {
+                wrong.push(format!("{key} left, but {what}"));
+            }
+        };
+        let date_ms = twin.clock().now().date_ms;
+        must(*body == request.body, "not with the committed bytes");
+        must(on_wire == "yes", "the books don't have it on the wire");
+        must(account == request.account.as_str(), "to another account");
+        must(["running", "pausing", "aborting"].contains(&run.as_str()), &format!("its run is {run}"));
+        must(payout == "submitting" || payout == "unknown", &format!("its payout is {payout}"));
+        must(date_ms >= instant_ms.parse::<i64>().unwrap(), "before its run's instant");
+        must((date_ms - clock.now_ms()).abs() <= 61_000, "the clocks are apart");
+        wrong
+    }
+}

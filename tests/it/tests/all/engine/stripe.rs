@@ -1,0 +1,392 @@
+//! Stripe for an engine under test: the twin in this process, with its real answers read by payoutd's own wire code, and whatever goes
+//! wrong at a moment that the test names. It also watches the engine: what may not be when a request leaves is written down.
+use super::{
+    probe::Probe,
+    trouble::{Rule, Trouble},
+};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{Method, Request, Response};
+use payout_shared::{
+    answer::Sent,
+    id::{AccountId, Mode},
+};
+use payoutd::{
+    clock::{Clock, ManualClock},
+    stripe::{AccountObject, ListPage, ListRequest, MoneyRequest, ReadError, Stripe, StripeClock, wire},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use stripe_twin::{FaultPlan, Twin, Wire};
+use tokio::sync::Notify;
+
+#[derive(Default)]
+struct Memory {
+    rules: Vec<Rule>,
+    reads: Vec<(Option<String>, usize, ReadError)>,
+    /// Requests that reached the wire: (key, body).
+    left: Vec<(String, String)>,
+    bodies: HashMap<String, String>,
+    listings: usize,
+    wrong: Vec<String>,
+    working: i64,
+    finished: u64,
+    /// Which process may speak: requests of a dead one go nowhere.
+    alive: u64,
+    no_date: bool,
+}
+
+pub(super) struct Shared {
+    pub(super) twin: Twin,
+    clock: Clock,
+    hand: ManualClock,
+    probe: Probe,
+    memory: Mutex<Memory>,
+    changed: Notify,
+    gate: Notify,
+    timeout_ms: i64,
+}
+
+/// One process's client.
+#[derive(Clone)]
+pub(super) struct TwinStripe {
+    shared: Arc<Shared>,
+    time: Arc<StripeClock>,
+    life: u64,
+}
+
+impl Shared {
+    pub(super) fn new(twin: Twin, (clock, hand): (Clock, ManualClock), probe: Probe, timeout_ms: i64) -> Arc<Self> {
+        Arc::new(Self {
+            twin,
+            clock,
+            hand,
+            probe,
+            memory: Mutex::default(),
+            changed: Notify::new(),
+            gate: Notify::new(),
+            timeout_ms,
+        })
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap()
+    }
+
+    /// A client of a process that begins now; clients before it are dead from here on.
+    pub(super) fn client(self: &Arc<Self>) -> TwinStripe {
+        let life = {
+            let mut memory = self.memory();
+            memory.alive += 1;
+            memory.alive
+        };
+        TwinStripe { shared: Arc::clone(self), time: Arc::new(StripeClock::new(self.clock.clone())), life }
+    }
+
+    /// The client of a second process, which lives beside the first.
+    pub(super) fn another_client(self: &Arc<Self>) -> TwinStripe {
+        let life = self.memory().alive;
+        TwinStripe { shared: Arc::clone(self), time: Arc::new(StripeClock::new(self.clock.clone())), life }
+    }
+
+    /// The next `count` creates (of one account, or of any) meet this.
+    pub(super) fn trouble(&self, account: Option<&str>, count: usize, trouble: Trouble) {
+        self.memory().rules.push(Rule { account: account.map(str::to_owned), left: count, trouble });
+    }
+
+    pub(super) fn trouble_read(&self, account: Option<&str>, count: usize, error: ReadError) {
+        self.memory().reads.push((account.map(str::to_owned), count, error));
+    }
+
+    pub(super) fn heal(&self) {
+        let mut memory = self.memory();
+        memory.rules.clear();
+        memory.reads.clear();
+    }
+
+    /// Lets go of everything that is held now.
+    pub(super) fn let_go(&self) {
+        self.gate.notify_waiters();
+    }
+
+    /// Answers carry no `Date` from now on.
+    pub(super) fn hide_date(&self, hide: bool) {
+        self.memory().no_date = hide;
+    }
+
+    pub(super) fn left(&self) -> Vec<(String, String)> {
+        self.memory().left.clone()
+    }
+
+    pub(super) fn listings(&self) -> usize {
+        self.memory().listings
+    }
+
+    /// A request that was lost on its way arrives after all.
+    pub(super) fn execute_behind_our_back(&self, account: &str, key: &str, body: &str) {
+        let http =
+            TwinStripe::request(Method::POST, "/v1/payouts", stripe_twin::TEST_KEY, Some(&AccountId::new(account)))
+                .header("idempotency-key", key)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Bytes::from(body.to_owned()))
+                .unwrap();
+        let before = self.twin.ledger().len();
+        let _ = self.twin.handle(&http);
+        assert_eq!(self.twin.ledger().len(), before + 1);
+    }
+
+    /// What the engine did that it may never do.
+    pub(super) fn wrong(&self) -> Vec<String> {
+        self.memory().wrong.clone()
+    }
+
+    /// Waits until each task has ended or waits for the test; gives how many ended so far.
+    pub(super) async fn quiet(&self) -> u64 {
+        loop {
+            let changed = self.changed.notified();
+            for _ in 0..6 {
+                tokio::task::yield_now().await;
+            }
+            let (working, finished) = {
+                let memory = self.memory();
+                (memory.working, memory.finished)
+            };
+            if working == 0 {
+                return finished;
+            }
+            changed.await;
+        }
+    }
+
+    fn count(&self, working: i64, finished: u64) {
+        {
+            let mut memory = self.memory();
+            memory.working += working;
+            memory.finished += finished;
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn next_trouble(&self, account: &AccountId) -> Option<Trouble> {
+        let mut memory = self.memory();
+        let rule = memory
+            .rules
+            .iter_mut()
+            .find(|rule| rule.left > 0 && rule.account.as_deref().is_none_or(|wanted| wanted == account.as_str()))?;
+        rule.left -= 1;
+        Some(rule.trouble.clone())
+    }
+
+    fn read_trouble(&self, account: &AccountId) -> Option<ReadError> {
+        let mut memory = self.memory();
+        let rule = memory
+            .reads
+            .iter_mut()
+            .find(|(wanted, left, _)| *left > 0 && wanted.as_deref().is_none_or(|wanted| wanted == account.as_str()))?;
+        rule.1 -= 1;
+        Some(rule.2.clone())
+    }
+}
+
+/// Work under way: while it waits for the test it doesn't count.
+struct Work<'a>(&'a Shared);
+
+impl<'a> Work<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.count(1, 0);
+        Self(shared)
+    }
+
+    async fn park<T>(&self, wait: impl Future<Output = T>) -> T {
+        self.0.count(-1, 0);
+        let done = wait.await;
+        self.0.count(1, 0);
+        done
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.0.count(-1, 1);
+    }
+}
+
+impl TwinStripe {
+    fn is_dead(&self) -> bool {
+        self.shared.memory().alive != self.life
+    }
+
+    fn saw(&self, response: &Response<Bytes>) {
+        let meta = wire::answer::meta(response.headers(), 0);
+        if let Some(date_ms) = meta.date_ms.filter(|_| !self.shared.memory().no_date) {
+            self.time.saw(date_ms);
+        }
+    }
+
+    fn request(method: Method, path: &str, key: &str, account: Option<&AccountId>) -> http::request::Builder {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {key}"))
+            .header("stripe-version", wire::API_VERSION);
+        match account {
+            Some(account) => request.header("stripe-account", account.as_str()),
+            None => request,
+        }
+    }
+
+    async fn money(self, request: MoneyRequest) -> Sent {
+        let shared = Arc::clone(&self.shared);
+        let work = Work::begin(&shared);
+        if self.is_dead() {
+            return Sent::Lost { detail: "of a dead process".to_owned() };
+        }
+        let trouble = shared.next_trouble(&request.account);
+        if let Some(Trouble::Frozen(ms)) = trouble {
+            shared.hand.advance(ms);
+            shared.twin.clock().tick(ms);
+        }
+        if shared.clock.boot() > request.send_before {
+            return Sent::NeverLeft { detail: "its time to leave has passed".to_owned() };
+        }
+        let wrong = self.shared.probe.leaves(&request, &shared.twin, &shared.clock).await;
+        let deadline = shared.clock.boot().plus_ms(shared.timeout_ms);
+        self.note(&request, wrong);
+        match trouble {
+            Some(Trouble::Instead(sent)) => *sent,
+            Some(Trouble::HeldBefore) => {
+                if !self.held(&work, deadline).await {
+                    return Sent::Lost { detail: "no answer in time".to_owned() };
+                }
+                self.ask(&request, None)
+            }
+            Some(Trouble::HeldAfter) => {
+                let sent = self.ask(&request, None);
+                if self.held(&work, deadline).await {
+                    sent
+                } else {
+                    Sent::Lost { detail: "no answer in time".to_owned() }
+                }
+            }
+            other => self.ask(&request, other.as_ref()),
+        }
+    }
+
+    /// Waits until the test lets go (true), the request times out, or the process is dead.
+    async fn held(&self, work: &Work<'_>, deadline: payoutd::clock::BootMs) -> bool {
+        let go = self.shared.gate.notified();
+        let went = work.park(self.shared.clock.until(deadline, go)).await.is_ok();
+        went && !self.is_dead()
+    }
+
+    /// What is written down of each request as it leaves.
+    fn note(&self, request: &MoneyRequest, wrong: Vec<String>) {
+        let mut memory = self.shared.memory();
+        memory.wrong.extend(wrong);
+        memory.left.push((request.key.clone(), request.body.clone()));
+        let first = memory.bodies.entry(request.key.clone()).or_insert_with(|| request.body.clone()).clone();
+        if first != request.body {
+            memory.wrong.push(format!("{}: other bytes than the first time", request.key));
+        }
+    }
+
+    fn ask(&self, request: &MoneyRequest, trouble: Option<&Trouble>) -> Sent {
+        let twin = &self.shared.twin;
+        let key = if matches!(trouble, Some(Trouble::BadKey)) { "sk_test_of_nobody" } else { stripe_twin::TEST_KEY };
+        let http = Self::request(Method::POST, &request.path, key, Some(&request.account))
+            .header("idempotency-key", &request.key)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(request.body.clone()))
+            .unwrap();
+        let plan = match trouble {
+            Some(Trouble::Twin(name)) => format!("{name}=100x1000"),
+            Some(Trouble::Limited) => "429-storm=100".to_owned(),
+            _ => "none".to_owned(),
+        };
+        let usual = twin.faults();
+        if trouble.is_some() {
+            twin.set_faults(plan.parse::<FaultPlan>().unwrap());
+        }
+        let outcome = twin.handle(&http);
+        twin.set_faults(usual);
+        match outcome.wire {
+            Wire::Answer(response) => {
+                self.saw(&response);
+                let meta = wire::answer::meta(response.headers(), self.shared.clock.now_ms());
+                wire::answer::sent(response.status(), meta, response.body(), &request.account)
+            }
+            Wire::Cut(response) => {
+                self.saw(&response);
+                let meta = wire::answer::meta(response.headers(), self.shared.clock.now_ms());
+                wire::answer::cut(response.status(), meta, "the connection ended")
+            }
+            Wire::Close | Wire::Reset | Wire::Late(_) => Sent::Lost { detail: "the connection ended".to_owned() },
+        }
+    }
+
+    fn read(&self, path: &str, account: Option<&AccountId>, about: &AccountId) -> Result<Bytes, ReadError> {
+        if self.is_dead() {
+            return Err(ReadError::Unreachable("of a dead process".to_owned()));
+        }
+        if let Some(error) = self.shared.read_trouble(about) {
+            return Err(error);
+        }
+        let http = Self::request(Method::GET, path, stripe_twin::TEST_KEY, account).body(Bytes::new()).unwrap();
+        let Wire::Answer(response) = self.shared.twin.handle(&http).wire else {
+            return Err(ReadError::Unreachable("no answer".to_owned()));
+        };
+        self.saw(&response);
+        let meta = wire::answer::meta(response.headers(), 0);
+        match wire::answer::read_error(response.status(), &meta, response.body(), about) {
+            Some(error) => Err(error),
+            None => Ok(response.into_body()),
+        }
+    }
+}
+
+impl Stripe for TwinStripe {
+    fn send(&self, request: MoneyRequest) -> BoxFuture<'static, Sent> {
+        Box::pin(self.clone().money(request))
+    }
+
+    fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let _work = Work::begin(&this.shared);
+            let body = this.read(&format!("/v1/accounts/{account}"), None, &account)?;
+            wire::account(&body).map_err(ReadError::Unreadable)
+        })
+    }
+
+    fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let _work = Work::begin(&this.shared);
+            this.shared.memory().listings += 1;
+            let after = request.starting_after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            let path = format!("/v1/payouts?created[gte]={}&limit=100{after}", request.created_from_s);
+            let body = this.read(&path, Some(&request.account), &request.account)?;
+            let (payouts, has_more) = wire::payouts(&body, &request.account).map_err(ReadError::Unreadable)?;
+            Ok(ListPage { payouts, has_more, date_ms: this.time.time().map(|(now_ms, _)| now_ms) })
+        })
+    }
+
+    fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let _work = Work::begin(&this.shared);
+            let body = this.read("/v1/account", None, &AccountId::new(""))?;
+            wire::account(&body).map(|object| object.id).map_err(ReadError::Unreadable)
+        })
+    }
+
+    fn time(&self) -> Option<(i64, i64)> {
+        self.time.time()
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Test
+    }
+}
