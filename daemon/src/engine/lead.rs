@@ -105,7 +105,7 @@ impl Engine {
                 count = changes.len(),
                 "requests were on the wire when the engine before this one ended: unknown"
             );
-            self.parts.store.change(lease.fence, &changes).await?;
+            self.write(lease, &changes).await?;
             self.parts.changed.tell();
         }
         if let Some(lease) = &mut self.lease {

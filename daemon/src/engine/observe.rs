@@ -43,7 +43,7 @@ impl Engine {
         }
         let (changes, foreign, outcomes) = self.sort(payouts).await?;
         if !changes.is_empty() {
-            self.parts.store.change(lease.fence, &changes).await?;
+            self.write(lease, &changes).await?;
         }
         if !foreign.is_empty() {
             self.parts.store.record_foreign(lease.fence, &foreign).await?;

@@ -65,7 +65,7 @@ impl Engine {
         }
         // Answers to money requests first: what else came with them may fail, and is asked for again.
         if !batch.changes.is_empty() {
-            self.parts.store.change(lease.fence, &batch.changes).await?;
+            self.write(lease, &batch.changes).await?;
             self.parts.changed.tell();
         }
         self.recorded();
@@ -80,6 +80,27 @@ impl Engine {
         }
         if !batch.accounts.is_empty() {
             self.parts.store.record_accounts(lease.fence, &batch.accounts).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a batch of changes. One that the books can't take (a row is gone, or says what can't be) is told and left to people: it stops
+    /// nobody else's.
+    pub(super) async fn write(&self, lease: Lease, changes: &[Change]) -> Result<(), StoreError> {
+        match self.parts.store.change(lease.fence, changes).await {
+            Err(StoreError::Broken(_) | StoreError::NotFound { .. }) => {}
+            done => return done.map(|_| ()),
+        }
+        for change in changes {
+            match self.parts.store.change(lease.fence, std::slice::from_ref(change)).await {
+                Err(error @ (StoreError::Broken(_) | StoreError::NotFound { .. })) => {
+                    tracing::error!(payout = %change.payout_id, %error, change = ?change,
+                        "a payout's books are broken: this was not recorded, and nothing more is done for it by itself");
+                }
+                done => {
+                    done?;
+                }
+            }
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 const ROWS_PER_RULE: i64 = 1000;
 
 /// Rules that the database can judge by itself: each query gives the rows that break it, as up to three texts for its sentence.
-const RULES: [(&str, &str); 12] = [
+const RULES: [(&str, &str); 13] = [
     (
         "earning {0} is locked into {1} payouts at once",
         "SELECT CAST(earning_id AS TEXT), CAST(COUNT(*) AS TEXT), '' FROM payout_items WHERE released_at_ms IS NULL \
@@ -61,6 +61,11 @@ const RULES: [(&str, &str); 12] = [
          WHERE p.state IN ('planned', 'submitting', 'unknown', 'voided', 'failed', 'canceled', 'returned') \
          AND a.state = 'executed' AND a.object_status IN ('pending', 'in_transit', 'paid') \
          AND (p.stripe_payout_id IS NULL OR p.stripe_payout_id <> a.stripe_object_id)",
+    ),
+    (
+        "payout {0} is {1}, but there is no attempt {2} of it",
+        "SELECT p.id, p.state, CAST(p.attempts AS TEXT) FROM creator_payouts p WHERE p.state IN ('submitting', 'unknown') \
+         AND NOT EXISTS (SELECT 1 FROM payout_attempts a WHERE a.payout_id = p.id AND a.kind = 'create' AND a.number = p.attempts)",
     ),
     (
         "payout {0} is voided, but its attempt {1} is {2}",

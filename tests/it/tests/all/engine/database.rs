@@ -1,5 +1,8 @@
 //! The database goes away: nothing leaves, answers are kept, and recorded when it is back.
-use super::{trouble::Trouble, world::World};
+use super::{
+    trouble::Trouble,
+    world::{World, account},
+};
 use payout_shared::{
     answer::{AnswerMeta, Sent, StripeError},
     run::RunState,
@@ -102,4 +105,20 @@ async fn a_put_back_whose_commit_was_not_heard_of_is_no_alarm() {
     assert_eq!(world.state(&run).await, RunState::Completed);
     assert_eq!(world.probe.number("SELECT COUNT(*) FROM journal WHERE action = 'payout.illegal'").await, 0);
     world.books_equal().await;
+}
+
+#[tokio::test]
+async fn one_payout_whose_rows_are_broken_stops_nobody_else() {
+    let mut world = World::of(3).await;
+    world.stripe.trouble(None, 3, Trouble::HeldAfter);
+    world.scheduled().await;
+    world.until("three sends to be on the wire", async |world| world.stripe.left().len() == 3).await;
+    let broken = account(1);
+    world.database.execute(&format!("DELETE FROM payout_attempts WHERE account_id = '{broken}'")).await;
+    world.stripe.let_go();
+    world.steps(3).await;
+    assert_eq!((world.payout(0).await.as_str(), world.payout(2).await.as_str()), ("pending", "pending"));
+    assert_eq!(world.payout(1).await, "submitting", "locked, and visible in the books");
+    assert_eq!(world.executed(1).len(), 1);
+    assert!(!world.store.books().await.unwrap().violations.is_empty(), "the books tell");
 }
