@@ -115,6 +115,31 @@ impl Act {
     }
 }
 
+impl Act {
+    /// Whether only the platform itself may ask for it: the twin knows destination charges, no direct ones.
+    fn is_the_platforms(&self) -> bool {
+        match self {
+            Self::CreatePayout(_)
+            | Self::UpdatePayout(..)
+            | Self::CancelPayout(_)
+            | Self::ReversePayout(..)
+            | Self::ChangeSettings(..) => false,
+            Self::LinkAccount(_)
+            | Self::CreateIntent(_)
+            | Self::ConfirmIntent(..)
+            | Self::Refund(_)
+            | Self::Transfer(_)
+            | Self::ReverseTransfer(..)
+            | Self::RefundFee(..)
+            | Self::AnswerDispute(..)
+            | Self::CloseDispute(_)
+            | Self::CreateHook(_)
+            | Self::ChangeHook(..)
+            | Self::DeleteHook(_) => true,
+        }
+    }
+}
+
 fn intent(form: &Form) -> Result<NewIntent, ApiError> {
     const PARAMS: [&str; 16] = [
         "amount",
@@ -227,6 +252,9 @@ impl World {
         let request_id = Some(asker.origin.request_id).filter(|id| !id.is_empty());
         let cause = Cause { request_id, idempotency_key: asker.origin.key };
         let account = asker.account;
+        if act.is_the_platforms() && account != crate::PLATFORM_ACCOUNT {
+            return Err(ApiError::platforms_only());
+        }
         match act {
             Act::CreatePayout(new) => {
                 let place = self.create_payout(now, account, new, asker.origin)?;

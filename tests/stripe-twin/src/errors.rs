@@ -188,6 +188,10 @@ impl ApiError {
         Self::request(400, None, text)
     }
 
+    pub(crate) fn platforms_only() -> Self {
+        Self::request(400, None, "The Stripe twin does this for the platform only: send no Stripe-Account header.")
+    }
+
     pub(crate) fn not_cancelable(text: &str) -> Self {
         Self::request(400, None, text)
     }

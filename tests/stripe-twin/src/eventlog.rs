@@ -16,7 +16,7 @@ use crate::world::World;
 /// How long Stripe keeps events, in seconds.
 const KEPT_S: i64 = 30 * 86_400;
 /// Events kept at most; beyond this the oldest are forgotten early.
-const HELD_MAX: usize = 500_000;
+const HELD_MAX: usize = 300_000;
 /// Types that one list may ask for.
 const TYPES_MAX: usize = 20;
 

@@ -45,9 +45,8 @@ pub struct LifeSoFar {
     pub until_ms: Option<i64>,
 }
 
-/// Creators and days of one script at most.
-const CREATORS_MAX: usize = 100_000;
-const DAYS_MAX: u32 = 400;
+/// Creators times days of one script at most: about as many sales.
+const CREATOR_DAYS_MAX: usize = 1_000_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Life {
@@ -63,8 +62,9 @@ pub(crate) struct Life {
 impl World {
     /// Takes a script in, and its creators who aren't there yet.
     pub(crate) fn take_life(&mut self, now: Now, plan: LifePlan) -> Result<LifeSoFar, String> {
-        if plan.creators > CREATORS_MAX || plan.days > DAYS_MAX {
-            return Err(format!("a life has at most {CREATORS_MAX} creators and {DAYS_MAX} days"));
+        let days = usize::try_from(plan.days).unwrap_or(usize::MAX);
+        if plan.creators.max(1).saturating_mul(days) > CREATOR_DAYS_MAX {
+            return Err(format!("a life has at most {CREATOR_DAYS_MAX} days of all creators together"));
         }
         let from_ms = plan.from_ms.unwrap_or(now.date_ms);
         let mut accounts = life_accounts(plan.seed, plan.creators, from_ms);

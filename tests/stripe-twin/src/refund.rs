@@ -91,6 +91,8 @@ impl World {
         let charge = &mut self.market.charges.rows[place];
         charge.refunded += amount;
         charge.refunds.push(refund_place);
+        let object = shape_market::refund(&self.market, refund_place);
+        self.emit(now, "refund.created", PLATFORM_ACCOUNT, (object, None), cause);
         self.emit_charge(now, place, "charge.refunded", Some(&before), cause);
         self.tell_of_back(now, reversal, fee, cause);
         Ok(refund_place)

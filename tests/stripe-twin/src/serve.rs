@@ -36,7 +36,7 @@ const CONNECTIONS_MAX: usize = 4096;
 /// The largest body taken: a list of 100,000 accounts fits.
 const BODY_BYTES_MAX: usize = 128 << 20;
 /// Events of a scripted life that happen between two requests at most: nobody waits long for an answer.
-const LIFE_AT_ONCE_MAX: usize = 200;
+const LIFE_AT_ONCE_MAX: usize = 50;
 /// How long open connections may take to end.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 

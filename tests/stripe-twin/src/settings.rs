@@ -195,6 +195,10 @@ pub(crate) fn balance_settings(account: &Account) -> Value {
     }
     let mut object = shape::laid_over("balance_settings", json!({}));
     let payments = &mut object["payments"];
+    if let Some(payouts) = payments["payouts"].as_object_mut() {
+        // The official SDKs read it as a map, and a null as a fault: where there is nothing, there is no field.
+        payouts.remove("automatic_transfer_rules_by_currency");
+    }
     payments["debit_negative_balances"] = more.debits_negative.into();
     payments["payouts"]["schedule"] = schedule;
     payments["payouts"]["statement_descriptor"] = json!(more.statement_descriptor);

@@ -125,6 +125,10 @@ impl Drop for Bench {
         if !std::thread::panicking() {
             let found = self.twin.stats().openapi;
             assert!(found.violations.is_empty(), "{:#?}", found.violations);
+            let later = include_str!("../../openapi/later.txt");
+            let unlisted: Vec<_> =
+                found.later.iter().filter(|name| !later.lines().any(|line| line == **name)).collect();
+            assert!(unlisted.is_empty(), "neither in the copy nor in later.txt: {unlisted:#?}");
         }
     }
 }

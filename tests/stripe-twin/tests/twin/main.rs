@@ -3,9 +3,11 @@
 
 mod bench;
 mod connect;
+mod events;
 mod faults;
 mod history;
 mod laws;
+mod life;
 mod market;
 mod refusals;
 mod undo;

@@ -266,3 +266,14 @@ fn a_negative_balance_is_debited_once_and_a_failed_debit_leaves_the_debt() {
     assert_eq!(bench.balance("acct_failing"), (-2000, 0));
     bench.conserved();
 }
+
+#[test]
+fn what_is_the_platforms_is_done_for_nobody_else() {
+    let bench = Bench::new("");
+    let direct = bench.post("acct_a", "/v1/payment_intents", "", "amount=500&currency=usd");
+    assert_eq!((direct.status, direct.error("type")), (400, "invalid_request_error"));
+    bench.sale("acct_a", 1000, "usd");
+    assert_eq!(bench.get("acct_a", "/v1/transfers").status, 404);
+    assert_eq!(bench.rows("acct_a", "/v1/charges").len(), 1);
+    assert!(bench.rows("acct_b", "/v1/charges").is_empty());
+}

@@ -6,7 +6,7 @@ use stripe_twin::{AccountSpec, Config, Handle, Rules, WebhookTarget, serve, sign
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::bench::pay;
+use crate::bench::{answer, get, pay};
 
 /// One delivery: the signature header and the exact body.
 type Delivery = (String, String);
@@ -93,6 +93,48 @@ async fn an_endpoint_that_was_away_gets_everything_when_it_is_back() {
     delivered(&handle, 3).await;
     assert_eq!(seen.lock().unwrap().len(), 3);
     assert_eq!(handle.twin.stats().webhooks.pending, 0);
+    taker.abort();
+    handle.stop().await;
+}
+
+/// Asks the twin's API over its own handle.
+fn ask(handle: &Handle, account: &str, path: &str, body: &str) -> serde_json::Value {
+    let mut request = pay(account, "", body);
+    *request.uri_mut() = path.parse().unwrap();
+    answer(handle.twin.handle(&request)).json
+}
+
+#[tokio::test]
+async fn an_endpoint_of_the_apis_is_tried_again_by_the_date_under_its_own_secret() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let accounts = vec![AccountSpec::new("acct_a", "US", "usd", 10_000)];
+    let handle = serve(Config { accounts, ..Config::default() }).await.unwrap();
+    let body = format!("url={url}&enabled_events[]=payout.created&connect=true");
+    let hook = ask(&handle, "", "/v1/webhook_endpoints", &body);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let taker = tokio::spawn(endpoint(listener, 2, Arc::clone(&seen)));
+    ask(&handle, "acct_a", "/v1/payouts", "amount=100&currency=usd");
+    for failed in 1..=2 {
+        while handle.twin.stats().endpoints.failed < failed {
+            tokio::task::yield_now().await;
+        }
+        let undelivered = answer(handle.twin.handle(&get("acct_a", "/v1/events?delivery_success=false"))).json;
+        assert_eq!(undelivered["data"].as_array().unwrap().len(), 1);
+        assert_eq!(handle.twin.stats().endpoints.pending, 1);
+        handle.twin.clock().advance_date_ms(3 * 3_600_000);
+    }
+    while handle.twin.stats().endpoints.delivered < 1 {
+        tokio::task::yield_now().await;
+    }
+    let undelivered = answer(handle.twin.handle(&get("acct_a", "/v1/events?delivery_success=false"))).json;
+    assert!(undelivered["data"].as_array().unwrap().is_empty());
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!(seen.len(), 3);
+    for (signature, body) in &seen {
+        let at_s = signature.strip_prefix("t=").unwrap().split(',').next().unwrap().parse().unwrap();
+        assert_eq!(*signature, sign(hook["secret"].as_str().unwrap(), at_s, body.as_bytes()));
+    }
     taker.abort();
     handle.stop().await;
 }
