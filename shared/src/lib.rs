@@ -21,4 +21,5 @@ pub mod journal;
 pub mod money;
 pub mod payout;
 pub mod plan;
+pub mod roles;
 pub mod run;

@@ -9,6 +9,7 @@ mod keys;
 mod money;
 mod payouts;
 mod plans;
+mod roles;
 mod runs;
 mod tables;
 mod words;

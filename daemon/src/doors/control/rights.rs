@@ -1,0 +1,135 @@
+//! Who may ask what: one table of the API's calls, and the gate before all of them. A call that isn't in the table is refused.
+//!
+//! The gate stands before the service, so that no call can forget it: it judges the peer once and hands the judgement on.
+use super::who::{Caller, People};
+use payout_shared::roles::Action;
+use std::{
+    convert::Infallible,
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConnectInfo};
+use tower::Service;
+
+/// Every call, and what it is for roles.
+const RPCS: [(&str, Action); 18] = [
+    ("GetStatus", Action::Read),
+    ("StartRun", Action::Start),
+    ("DryRun", Action::Read),
+    ("ListRuns", Action::Read),
+    ("ShowRun", Action::Read),
+    ("Pause", Action::Pause),
+    ("Resume", Action::Resume),
+    ("ListPayouts", Action::Read),
+    ("ShowPayout", Action::Read),
+    ("ImportEarnings", Action::Import),
+    ("GetSchedule", Action::Read),
+    ("SetSchedule", Action::Arm),
+    ("CheckBooks", Action::Read),
+    ("ListCreators", Action::Read),
+    ("ShowCreator", Action::CreatorDetails),
+    ("Hold", Action::Hold),
+    ("Release", Action::Hold),
+    ("Watch", Action::Read),
+];
+
+fn action(path: &str) -> Option<Action> {
+    let name = path.rsplit('/').next()?;
+    RPCS.iter().find(|(rpc, _)| *rpc == name).map(|(_, action)| *action)
+}
+
+/// May the peer do this? Then this is who it is.
+async fn admit<B>(people: &People, request: &http::Request<B>) -> Result<Caller, Status> {
+    let path = request.uri().path();
+    let credentials = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
+    let credentials = credentials
+        .ok_or_else(|| Status::unauthenticated("the kernel doesn't say who is at the other end of this connection"))?;
+    let Some(action) = action(path) else {
+        return Err(Status::unimplemented(format!("{path} is no call of this daemon")));
+    };
+    let caller = people.caller(credentials.uid()).await;
+    if caller.roles.allow(action) {
+        return Ok(caller);
+    }
+    let mut why = people.groups().refusal(&caller.you(), &caller.roles, action);
+    if let Some(unknown) = &caller.unknown {
+        why = format!("{why}; whose groups could not be looked up: {unknown}");
+    }
+    tracing::warn!(by = %caller.by, rpc = path, "refused: {why}");
+    Err(Status::permission_denied(why))
+}
+
+/// A service behind the gate.
+#[derive(Clone, Debug)]
+pub(super) struct Gated<S> {
+    service: S,
+    people: People,
+}
+
+impl<S> Gated<S> {
+    pub(super) const fn new(service: S, people: People) -> Self {
+        Self { service, people }
+    }
+}
+
+impl<S: NamedService> NamedService for Gated<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B> Service<http::Request<B>> for Gated<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + Sync + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        // The one that said it is ready is the one to be called.
+        let fresh = self.service.clone();
+        let mut service = mem::replace(&mut self.service, fresh);
+        let people = self.people.clone();
+        Box::pin(async move {
+            match admit(&people, &request).await {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    service.call(request).await
+                }
+                Err(status) => Ok(status.into_http()),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_call_of_the_api_is_in_the_table_and_nothing_else() {
+        let set: prost_types::FileDescriptorSet = prost::Message::decode(payout_proto::DESCRIPTORS).unwrap();
+        let methods = set.file.iter().flat_map(|file| &file.service).flat_map(|service| &service.method);
+        let calls: BTreeSet<&str> = methods.map(|method| method.name()).collect();
+        let table: BTreeSet<&str> = RPCS.iter().map(|(rpc, _)| *rpc).collect();
+        assert_eq!(calls, table);
+        assert_eq!(RPCS.len(), table.len(), "each once");
+    }
+
+    #[test]
+    fn a_call_is_found_by_its_path_and_an_unknown_one_is_not() {
+        assert_eq!(action("/payoutd.v1.Control/Pause"), Some(Action::Pause));
+        assert_eq!(action("/payoutd.v1.Control/Resume"), Some(Action::Resume));
+        for path in ["/payoutd.v1.Control/Nothing", "/payoutd.v1.Control/", "", "/"] {
+            assert_eq!(action(path), None, "{path}");
+        }
+    }
+}
