@@ -5,7 +5,7 @@ use crate::{
     config::{Config, Database, Flags},
     desk::{self, Desk},
     doors::{
-        control::{self, ControlDoor},
+        control::{self, ControlDoor, Lookup},
         schedule::Schedule,
         webhooks::{self, Webhooks},
     },
@@ -66,7 +66,11 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
         changed.clone(),
         config.schedule.catch_up_ms,
     );
-    let door = ControlDoor::new(desk, Arc::clone(&watch), wake, changed, stop.clone());
+    for group in control::missing_groups(&config.doors.role_groups) {
+        tracing::warn!(group, "PAYOUTD_ROLE_GROUPS names a group that this machine doesn't have: nobody gets its role");
+    }
+    let door = ControlDoor::new(desk, Arc::clone(&watch), wake, changed, stop.clone())
+        .with_roles(config.doors.role_groups.clone(), Lookup::system());
     tasks.spawn_door("the control door", control::serve(door, control));
     tasks.spawn_door("the webhook door", webhooks::serve(webhooks_of(config, &parts), http, stop.clone()));
     tasks.spawn(

@@ -11,8 +11,8 @@ pub use read::{ConfigError, Explained, Flags, Origin, Sources};
 pub use stripe::StripeConfig;
 
 use jiff::{civil, tz::TimeZone};
-use parse::{amounts, number, percent, secrets};
-use payout_shared::{currency::Currency, money::Money};
+use parse::{amounts, number, percent, role_groups, secrets};
+use payout_shared::{currency::Currency, money::Money, roles::RoleGroups};
 use read::Reader;
 use secrecy::SecretString;
 use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
@@ -104,6 +104,8 @@ pub struct EngineConfig {
 pub struct DoorsConfig {
     /// The control socket.
     pub socket: PathBuf,
+    /// PAYOUTD_ROLE_GROUPS: empty = roles aren't in use.
+    pub role_groups: RoleGroups,
     /// PAYOUTD_HTTP_LISTEN.
     pub http_listen: SocketAddr,
     /// PAYOUTD_WEBHOOK_BODY_BYTES.
@@ -232,6 +234,7 @@ impl DoorsConfig {
         };
         Self {
             socket: reader.get(table::PAYOUTD_SOCKET, socket, first_path),
+            role_groups: reader.get(table::PAYOUTD_ROLE_GROUPS, RoleGroups::default(), role_groups),
             http_listen: reader.get(table::PAYOUTD_HTTP_LISTEN, SocketAddr::from(([127, 0, 0, 1], 8080)), listen),
             webhook_body_bytes: reader.get(table::PAYOUTD_WEBHOOK_BODY_BYTES, 1 << 20, number(1_024..=1 << 24)),
         }

@@ -1,5 +1,9 @@
 //! Texts into values. Each error says what to write instead.
-use payout_shared::{currency::Currency, money::Money};
+use payout_shared::{
+    currency::Currency,
+    money::Money,
+    roles::{Role, RoleGroups},
+};
 use secrecy::SecretString;
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
 
@@ -61,4 +65,26 @@ pub(super) fn amounts(text: &str) -> Result<Vec<Money>, String> {
         }
     }
     Ok(amounts.into_iter().map(|(currency, minor)| Money::new(minor, currency)).collect())
+}
+
+/// `viewer=payout-view,operator=payout-ops`, each role once.
+pub(super) fn role_groups(text: &str) -> Result<RoleGroups, String> {
+    let mut groups = BTreeMap::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let known = || Role::ALL.map(Role::as_str).join(", ");
+        let bad = || format!("{pair:?} is not a role ({}) and its group; write operator=payout-ops", known());
+        let (role, group) = pair.split_once('=').ok_or_else(bad)?;
+        let role = Role::parse(role.trim()).ok_or_else(bad)?;
+        let group = group.trim();
+        if group.is_empty() || group.contains(|c: char| c.is_whitespace() || c.is_control() || ":=\0".contains(c)) {
+            return Err(bad());
+        }
+        if groups.insert(role, group.to_owned()).is_some() {
+            return Err(format!("{} is named twice", role.as_str()));
+        }
+    }
+    if groups.is_empty() {
+        return Err("no role is named: leave it unset, or give groups to roles".to_owned());
+    }
+    Ok(RoleGroups::new(groups))
 }

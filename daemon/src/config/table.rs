@@ -64,6 +64,10 @@ settings! {
         "PAYOUTD_SOCKET", "", "",
         "the control socket; also --socket; absent: control.sock in systemd's runtime directory, else in the state directory",
     );
+    PAYOUTD_ROLE_GROUPS = plain(
+        "PAYOUTD_ROLE_GROUPS", "", "",
+        "which Unix group gives which role, as in viewer=payout-view,support=payout-support,operator=payout-ops,approver=payout-approve,admin=payout-admin; absent: whoever the control socket lets in is admin",
+    );
     LOGS_DIRECTORY = plain("LOGS_DIRECTORY", "", "", "daily log files; absent: logs in the state directory");
     PAYOUTD_LOG = plain(
         "PAYOUTD_LOG", "", "info,stripe_shared=error",

@@ -291,3 +291,17 @@ fn rates_and_percentages_are_exact() {
         assert_eq!(decimal(bad, 3, u32::MAX), None, "{bad}");
     }
 }
+
+#[test]
+fn roles_come_from_named_groups_each_role_once() {
+    let of = |text| load(&[("PAYOUTD_ROLE_GROUPS", text)]).doors.role_groups;
+    assert!(load(&[]).doors.role_groups.is_empty());
+    let groups = of(" viewer=payout-view , operator=payout-ops,");
+    assert_eq!(groups.names().into_iter().collect::<Vec<_>>(), ["payout-ops", "payout-view"]);
+    assert_eq!(groups.roles_of(&["payout-ops".to_owned()]).to_string(), "operator");
+    for bad in ["boss=payout", "operator", "operator=", "operator=a b", "operator=a:b"] {
+        assert!(problem("PAYOUTD_ROLE_GROUPS", bad).contains("viewer, support, operator, approver, admin"), "{bad}");
+    }
+    assert!(problem("PAYOUTD_ROLE_GROUPS", "viewer=a,viewer=b").contains("named twice"));
+    assert!(problem("PAYOUTD_ROLE_GROUPS", ",").contains("no role is named"));
+}

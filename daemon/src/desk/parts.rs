@@ -9,7 +9,7 @@ use payout_proto::v1;
 use payout_shared::calendar::Cycle;
 
 impl Desk {
-    /// The daemon as it is now. `you` is left empty: the door that asks fills it in.
+    /// The daemon as it is now. `you` and `role` are left empty: the door that asks fills them in.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Broken`].
@@ -39,6 +39,7 @@ impl Desk {
             degraded: self.health.sentences(),
             now_ms: self.clock.now_ms(),
             you: String::new(),
+            role: String::new(),
             last_webhook_ms,
             create_rate: f64::from(self.settings.create_milli_per_s) / 1_000.0,
             create_concurrency: i64::try_from(self.limits.create_concurrency()).unwrap_or(i64::MAX),

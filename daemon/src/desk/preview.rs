@@ -56,28 +56,14 @@ impl<'a> Preview<'a> {
 
     fn line(&mut self, purse: PlannedPurse) -> v1::DryRunLine {
         self.unseen.remove(&purse.creator);
-        let mut line = v1::DryRunLine {
-            creator_id: purse.creator.to_string(),
-            account_id: purse.account.to_string(),
-            currency: purse.currency.to_string(),
-            ..v1::DryRunLine::default()
-        };
-        match purse.decision {
-            Decision::Pay { amount, carry, .. } => {
+        match &purse.decision {
+            Decision::Pay { amount, .. } => {
                 self.payouts = self.payouts.saturating_add(1);
                 *self.amounts.entry(amount.currency).or_default() += i128::from(amount.minor);
-                "payout".clone_into(&mut line.outcome);
-                line.amount_minor = amount.minor;
-                line.carry_minor = carry.minor;
             }
-            Decision::Skip { reason, sentence } => {
-                *self.skips.entry(reason.as_str()).or_default() += 1;
-                "skip".clone_into(&mut line.outcome);
-                reason.as_str().clone_into(&mut line.reason);
-                line.sentence = sentence;
-            }
+            Decision::Skip { reason, .. } => *self.skips.entry(reason.as_str()).or_default() += 1,
         }
-        line
+        line(purse)
     }
 
     /// The totals of what was given so far, as the last line.
@@ -105,8 +91,31 @@ impl<'a> Preview<'a> {
     }
 }
 
-/// A creator that was named and has no purse: no purse is considered, so it isn't counted either.
-fn unseen(creator: CreatorId) -> v1::DryRunLine {
+/// A purse with what was decided of it.
+pub(super) fn line(purse: PlannedPurse) -> v1::DryRunLine {
+    let mut line = v1::DryRunLine {
+        creator_id: purse.creator.to_string(),
+        account_id: purse.account.to_string(),
+        currency: purse.currency.to_string(),
+        ..v1::DryRunLine::default()
+    };
+    match purse.decision {
+        Decision::Pay { amount, carry, .. } => {
+            "payout".clone_into(&mut line.outcome);
+            line.amount_minor = amount.minor;
+            line.carry_minor = carry.minor;
+        }
+        Decision::Skip { reason, sentence } => {
+            "skip".clone_into(&mut line.outcome);
+            reason.as_str().clone_into(&mut line.reason);
+            line.sentence = sentence;
+        }
+    }
+    line
+}
+
+/// A creator with no free entry: no purse is considered, so it isn't counted either.
+pub(super) fn unseen(creator: CreatorId) -> v1::DryRunLine {
     v1::DryRunLine {
         creator_id: creator.to_string(),
         outcome: "skip".to_owned(),

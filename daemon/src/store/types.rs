@@ -324,6 +324,10 @@ pub struct PlannedPurse {
     pub account: AccountId,
     /// The currency.
     pub currency: Currency,
+    /// Σ of the free entries that count now, minor units: below 0 it is a debt.
+    pub mature_minor: i64,
+    /// Σ of the free entries that count later.
+    pub immature_minor: i64,
     /// What it gets.
     pub decision: payout_shared::plan::Decision,
 }

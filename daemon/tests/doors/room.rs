@@ -1,11 +1,13 @@
 //! A daemon without its engine: a store in a directory of its own, the doors, and a hand on the clock.
 use hyper_util::rt::TokioIo;
 use payout_proto::v1::control_client::ControlClient;
-use payout_shared::{calendar::CycleRules, currency::Currency, id::Mode, money::Money, plan::PlanRules};
+use payout_shared::{
+    calendar::CycleRules, currency::Currency, id::Mode, money::Money, plan::PlanRules, roles::RoleGroups,
+};
 use payoutd::{
     clock::{Clock, ManualClock},
     desk::{Desk, Settings},
-    doors::control::{self, ControlDoor},
+    doors::control::{self, ControlDoor, Lookup},
     health::Health,
     logging::RecentLog,
     store::{
@@ -30,6 +32,8 @@ pub(crate) struct Room {
     pub(crate) wake: Wake,
     pub(crate) changed: Changed,
     pub(crate) stop: CancellationToken,
+    /// Roles, and who the peer is taken for; `None` = roles aren't in use.
+    pub(crate) roles: Option<(RoleGroups, Lookup)>,
 }
 
 /// Unix milliseconds of a moment.
@@ -69,7 +73,7 @@ impl Room {
         let (changed, stop) = (Changed::default(), CancellationToken::new());
         let recent = RecentLog::new(clock.clone());
         let watch = Arc::new(Watch::new(Arc::clone(&desk), recent, changed.clone(), stop.clone()));
-        Self { dir, clock, hand, desk, watch, wake: Wake::default(), changed, stop }
+        Self { dir, clock, hand, desk, watch, wake: Wake::default(), changed, stop, roles: None }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -95,6 +99,10 @@ impl Room {
                 self.changed.clone(),
                 self.stop.clone(),
             );
+            let door = match self.roles.clone() {
+                Some((groups, lookup)) => door.with_roles(groups, lookup),
+                None => door,
+            };
             tokio::spawn(control::serve(door, control::bind(&path).unwrap()));
             let watch = Arc::clone(&self.watch);
             tokio::spawn(async move { watch.run().await });

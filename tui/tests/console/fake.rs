@@ -40,6 +40,12 @@ pub(crate) struct Script {
     pub(crate) imported: Option<Vec<u8>>,
     pub(crate) books: v1::CheckBooksReply,
     pub(crate) schedule: Option<Status>,
+    /// Creators: lines of the list, one whole, what holds and releases say and have heard.
+    pub(crate) creators: Vec<v1::DryRunLine>,
+    pub(crate) creator: v1::ShowCreatorReply,
+    pub(crate) hold: Option<Status>,
+    pub(crate) held: Vec<v1::HoldRequest>,
+    pub(crate) released: Vec<v1::ReleaseRequest>,
     /// Calls hang for ever.
     pub(crate) hangs: bool,
 }
@@ -226,6 +232,56 @@ impl Control for Handle {
 
     async fn check_books(&self, _: Request<v1::CheckBooksRequest>) -> Result<Response<v1::CheckBooksReply>, Status> {
         Ok(Response::new(self.script.lock().unwrap().books.clone()))
+    }
+
+    async fn list_creators(
+        &self,
+        request: Request<v1::ListCreatorsRequest>,
+    ) -> Result<Response<v1::ListCreatorsReply>, Status> {
+        self.ready().await;
+        let asked = request.into_inner();
+        let lines = self.script.lock().unwrap().creators.clone();
+        let from: usize = asked.cursor.parse().unwrap_or(0);
+        let limit = usize::try_from(asked.limit).unwrap().max(1);
+        let next_cursor = if from + limit < lines.len() { (from + limit).to_string() } else { String::new() };
+        let page = lines.into_iter().skip(from).take(limit);
+        let wanted = |line: &v1::DryRunLine| asked.reason.is_empty() || line.reason == asked.reason;
+        let lines = page.filter(|line| !asked.why_not || line.outcome == "skip").filter(wanted).collect();
+        Ok(Response::new(v1::ListCreatorsReply { lines, next_cursor }))
+    }
+
+    async fn show_creator(
+        &self,
+        request: Request<v1::ShowCreatorRequest>,
+    ) -> Result<Response<v1::ShowCreatorReply>, Status> {
+        self.ready().await;
+        let creator_id = request.into_inner().creator_id;
+        if creator_id == "ghost" {
+            return Err(Status::not_found("there is no creator ghost"));
+        }
+        let creator = self.script.lock().unwrap().creator.clone();
+        Ok(Response::new(v1::ShowCreatorReply { creator_id, ..creator }))
+    }
+
+    async fn hold(&self, request: Request<v1::HoldRequest>) -> Result<Response<v1::HoldReply>, Status> {
+        let mut script = self.script.lock().unwrap();
+        let asked = request.into_inner();
+        script.held.push(asked.clone());
+        if let Some(status) = script.hold.clone() {
+            return Err(status);
+        }
+        let hold = v1::HoldPart { cause: "person".into(), reason: asked.reason, ..v1::HoldPart::default() };
+        Ok(Response::new(v1::HoldReply { hold: Some(hold), seq: 7, on_their_way: 1 }))
+    }
+
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseReply>, Status> {
+        let mut script = self.script.lock().unwrap();
+        script.released.push(request.into_inner());
+        if let Some(status) = script.hold.clone() {
+            return Err(status);
+        }
+        let (released, left) = (script.creator.holds.clone(), Vec::new());
+        Ok(Response::new(v1::ReleaseReply { released, seq: 8, left }))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {

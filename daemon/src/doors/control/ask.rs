@@ -1,11 +1,10 @@
 //! Questions of the console and the commands.
-use super::{ControlDoor, run_named, who, words};
+use super::{ControlDoor, run_named, who::Caller, words};
 use crate::{
     desk::{explain, rows},
     store::{
         StoreError,
         door_types::{PayoutFilter, PayoutPageRequest, PayoutSort},
-        types::By,
     },
 };
 use payout_proto::v1;
@@ -21,9 +20,10 @@ const PAYOUTS_DEFAULT: i64 = 100;
 const PAYOUTS_MAX: i64 = 1_000;
 
 /// Daemon, run of the live screen, its states.
-pub(super) async fn status(door: &ControlDoor, by: &By) -> Result<v1::GetStatusReply, Status> {
+pub(super) async fn status(door: &ControlDoor, caller: &Caller) -> Result<v1::GetStatusReply, Status> {
     let found = async {
-        let daemon = v1::DaemonPart { you: who::you(by), ..door.desk.daemon_part().await? };
+        let (you, role) = (caller.you(), caller.roles.to_string());
+        let daemon = v1::DaemonPart { you, role, ..door.desk.daemon_part().await? };
         let Some(run) = door.desk.current_run().await? else {
             return Ok(v1::GetStatusReply { daemon: Some(daemon), run: None, states: Vec::new() });
         };

@@ -2,8 +2,10 @@
 //!
 //! Who acts is read from the socket's peer credentials, never from a message. Invariant: a pause waits for nobody but the database.
 mod ask;
+mod creators;
 mod earnings;
 mod follow;
+mod rights;
 mod schedule;
 mod serve;
 mod start;
@@ -12,6 +14,7 @@ mod who;
 mod words;
 
 pub use serve::{BindError, bind, serve};
+pub use who::{Lookup, Person, missing_groups};
 
 use crate::{
     desk::Desk,
@@ -21,11 +24,12 @@ use crate::{
 };
 use futures::stream::BoxStream;
 use payout_proto::v1;
+use payout_shared::roles::RoleGroups;
 use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
-use who::Names;
+use who::{Caller, People};
 
 /// Frames or lines that wait for a slow reader before we wait for it.
 const REPLIES_MAX: usize = 64;
@@ -37,19 +41,23 @@ pub struct ControlDoor {
     watch: Arc<Watch>,
     wake: Wake,
     changed: Changed,
-    names: Names,
+    people: People,
     stop: CancellationToken,
 }
 
 impl ControlDoor {
-    /// A door; its streams end when `stop` is cancelled.
+    /// A door; its streams end when `stop` is cancelled. Until [`ControlDoor::with_roles`] roles aren't in use.
     #[must_use]
     pub fn new(desk: Arc<Desk>, watch: Arc<Watch>, wake: Wake, changed: Changed, stop: CancellationToken) -> Self {
-        Self { desk, watch, wake, changed, names: Names::default(), stop }
+        let people = People::new(RoleGroups::default(), Lookup::system(), desk.clock.clone());
+        Self { desk, watch, wake, changed, people, stop }
     }
 
-    async fn by<T: Sync>(&self, request: &Request<T>) -> Result<By, Status> {
-        self.names.by(who::uid(request)?).await
+    /// The same with roles, given by these groups.
+    #[must_use]
+    pub fn with_roles(self, groups: RoleGroups, lookup: Lookup) -> Self {
+        let people = People::new(groups, lookup, self.desk.clock.clone());
+        Self { people, ..self }
     }
 
     /// Something was recorded: the engine has work, followers have news.
@@ -57,6 +65,16 @@ impl ControlDoor {
         self.wake.wake();
         self.changed.tell();
     }
+}
+
+/// Who the gate judged to be calling.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::internal("a call came past the gate: nothing was done"))
+}
+
+fn by<T>(request: &Request<T>) -> Result<By, Status> {
+    caller(request).map(|caller| caller.by)
 }
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -69,12 +87,12 @@ fn reply<T>(done: Result<T, Status>) -> Reply<T> {
 #[tonic::async_trait]
 impl v1::control_server::Control for ControlDoor {
     async fn get_status(&self, request: Request<v1::GetStatusRequest>) -> Reply<v1::GetStatusReply> {
-        let by = self.by(&request).await?;
-        reply(ask::status(self, &by).await)
+        let caller = caller(&request)?;
+        reply(ask::status(self, &caller).await)
     }
 
     async fn start_run(&self, request: Request<v1::StartRunRequest>) -> Reply<v1::StartRunReply> {
-        let by = self.by(&request).await?;
+        let by = by(&request)?;
         reply(start::start(self, by, request.into_inner()).await)
     }
 
@@ -93,12 +111,12 @@ impl v1::control_server::Control for ControlDoor {
     }
 
     async fn pause(&self, request: Request<v1::PauseRequest>) -> Reply<v1::PauseReply> {
-        let by = self.by(&request).await?;
+        let by = by(&request)?;
         reply(stop::pause(self, &by, request.into_inner()).await)
     }
 
     async fn resume(&self, request: Request<v1::ResumeRequest>) -> Reply<v1::ResumeReply> {
-        let by = self.by(&request).await?;
+        let by = by(&request)?;
         reply(stop::resume(self, &by, request.into_inner()).await)
     }
 
@@ -113,8 +131,7 @@ impl v1::control_server::Control for ControlDoor {
     type ImportEarningsStream = ReceiverStream<Result<v1::ImportProgress, Status>>;
 
     async fn import_earnings(&self, request: Request<Streaming<v1::ImportChunk>>) -> Reply<Self::ImportEarningsStream> {
-        let uid = who::uid(&request)?;
-        let by = self.names.by(uid).await?;
+        let by = by(&request)?;
         reply(Ok(earnings::import(self.clone(), by, request.into_inner())))
     }
 
@@ -123,7 +140,7 @@ impl v1::control_server::Control for ControlDoor {
     }
 
     async fn set_schedule(&self, request: Request<v1::SetScheduleRequest>) -> Reply<v1::GetScheduleReply> {
-        let by = self.by(&request).await?;
+        let by = by(&request)?;
         reply(schedule::set(self, &by, request.into_inner()).await)
     }
 
@@ -132,11 +149,29 @@ impl v1::control_server::Control for ControlDoor {
         reply(report.map(crate::desk::rows::books))
     }
 
+    async fn list_creators(&self, request: Request<v1::ListCreatorsRequest>) -> Reply<v1::ListCreatorsReply> {
+        reply(creators::list(self, request.into_inner()).await)
+    }
+
+    async fn show_creator(&self, request: Request<v1::ShowCreatorRequest>) -> Reply<v1::ShowCreatorReply> {
+        reply(creators::show(self, &request.into_inner().creator_id).await)
+    }
+
+    async fn hold(&self, request: Request<v1::HoldRequest>) -> Reply<v1::HoldReply> {
+        let by = by(&request)?;
+        reply(creators::hold(self, &by, request.into_inner()).await)
+    }
+
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Reply<v1::ReleaseReply> {
+        let by = by(&request)?;
+        reply(creators::release(self, &by, request.into_inner()).await)
+    }
+
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {
-        let by = self.by(&request).await?;
-        reply(follow::stream(self, &by, request.into_inner()).await)
+        let caller = caller(&request)?;
+        reply(follow::stream(self, &caller, request.into_inner()).await)
     }
 }
 

@@ -40,16 +40,19 @@ fn action(path: &str) -> Option<Action> {
     RPCS.iter().find(|(rpc, _)| *rpc == name).map(|(_, action)| *action)
 }
 
-/// May the peer do this? Then this is who it is.
-async fn admit<B>(people: &People, request: &http::Request<B>) -> Result<Caller, Status> {
-    let path = request.uri().path();
-    let credentials = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
-    let credentials = credentials
+/// The peer's user, as the kernel says it.
+fn uid<B>(request: &http::Request<B>) -> Option<u32> {
+    Some(request.extensions().get::<UdsConnectInfo>()?.peer_cred?.uid())
+}
+
+/// May this peer make this call? Then this is who it is.
+async fn admit(people: &People, path: &str, uid: Option<u32>) -> Result<Caller, Status> {
+    let uid = uid
         .ok_or_else(|| Status::unauthenticated("the kernel doesn't say who is at the other end of this connection"))?;
     let Some(action) = action(path) else {
         return Err(Status::unimplemented(format!("{path} is no call of this daemon")));
     };
-    let caller = people.caller(credentials.uid()).await;
+    let caller = people.caller(uid).await;
     if caller.roles.allow(action) {
         return Ok(caller);
     }
@@ -82,7 +85,7 @@ impl<S, B> Service<http::Request<B>> for Gated<S>
 where
     S: Service<http::Request<B>, Response = http::Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
-    B: Send + Sync + 'static,
+    B: Send + 'static,
 {
     type Response = http::Response<Body>;
     type Error = Infallible;
@@ -96,9 +99,9 @@ where
         // The one that said it is ready is the one to be called.
         let fresh = self.service.clone();
         let mut service = mem::replace(&mut self.service, fresh);
-        let people = self.people.clone();
+        let (people, path, uid) = (self.people.clone(), request.uri().path().to_owned(), uid(&request));
         Box::pin(async move {
-            match admit(&people, &request).await {
+            match admit(&people, &path, uid).await {
                 Ok(caller) => {
                     request.extensions_mut().insert(caller);
                     service.call(request).await

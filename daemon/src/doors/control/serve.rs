@@ -1,5 +1,5 @@
 //! The socket of the control door, and the server on it.
-use super::ControlDoor;
+use super::{ControlDoor, rights::Gated};
 use payout_proto::{DESCRIPTORS, v1};
 use std::{
     io::ErrorKind,
@@ -75,7 +75,7 @@ fn clear(path: &Path) -> Result<(), BindError> {
 /// # Errors
 /// The listener broke.
 pub async fn serve(door: ControlDoor, listener: UnixListener) -> anyhow::Result<()> {
-    let stop = door.stop.clone();
+    let (stop, people) = (door.stop.clone(), door.people.clone());
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<v1::control_server::ControlServer<ControlDoor>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -86,7 +86,7 @@ pub async fn serve(door: ControlDoor, listener: UnixListener) -> anyhow::Result<
         .max_concurrent_streams(STREAMS_MAX)
         .add_service(health)
         .add_service(reflection)
-        .add_service(v1::control_server::ControlServer::new(door))
+        .add_service(Gated::new(v1::control_server::ControlServer::new(door), people))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.cancelled_owned())
         .await?;
     Ok(())

@@ -2,7 +2,8 @@
 use super::plain;
 use crate::store::{
     Store, StoreError,
-    door_types::{BooksReport, JournalCheck, PayoutFilter, PayoutPage, PayoutPageRequest, PayoutShow},
+    door_types::{BooksReport, CreatorShow, JournalCheck, PayoutFilter, PayoutPage, PayoutPageRequest, PayoutShow},
+    types::PlanContext,
 };
 use payout_shared::{
     id::{AccountId, CreatorId, PayoutId, RunId},
@@ -39,6 +40,25 @@ impl Store {
     pub async fn show_payout(&self, id: &PayoutId) -> Result<PayoutShow, StoreError> {
         plain("the payout's id", id.as_str())?;
         on!(self, pool, sql => sql::show::payout(pool, id).await)
+    }
+
+    /// The creators that have an account, in order of their ids, behind this one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]; [`StoreError::Refused`] for a place that can't be one.
+    pub async fn creators_after(&self, after: &str, limit: i64) -> Result<Vec<CreatorId>, StoreError> {
+        plain("the cursor", after)?;
+        on!(self, pool, sql => sql::creators::after(pool, after, limit.max(0)).await)
+    }
+
+    /// One creator whole, as of one moment; decisions are those of a run asked for now under this policy.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a creator nobody knows; [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn show_creator(&self, creator: &CreatorId, context: &PlanContext) -> Result<CreatorShow, StoreError> {
+        plain("the creator's id", creator.as_str())?;
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::creators::show(pool, creator, now_ms, context).await)
     }
 
     /// Journal rows behind a number, oldest first.

@@ -2,7 +2,9 @@
 use super::plain;
 use crate::store::{
     Store, StoreError,
-    door_types::{AccountRead, AccountRow, Done, EarningRow, HoldRow, ImportDone, ImportError, InboxEvent, InboxRow},
+    door_types::{
+        AccountRead, AccountRow, Done, EarningRow, HoldRow, ImportDone, ImportError, InboxEvent, InboxRow, Released,
+    },
     types::{By, Fence},
 };
 use payout_shared::id::{AccountId, CreatorId, RunId};
@@ -127,10 +129,30 @@ impl Store {
         on!(self, pool, sql => sql::holds::place(pool, now_ms, creator, cause, reason, by).await)
     }
 
-    /// Takes a hold back; when there is none of that cause nothing changes.
+    /// Takes a creator's hold of this cause back, or all of them; when there is none nothing changes.
     ///
     /// # Errors
-    /// [`StoreError::Refused`], [`StoreError::Database`].
+    /// [`StoreError::NotFound`] for a creator nobody knows; [`StoreError::Refused`], [`StoreError::Database`].
+    pub async fn release_holds(
+        &self,
+        creator: &CreatorId,
+        cause: Option<&str>,
+        reason: &str,
+        by: &By,
+    ) -> Result<Released, StoreError> {
+        let texts =
+            [("the creator's id", creator.as_str()), ("the cause", cause.unwrap_or("")), ("the reason", reason)];
+        for (what, text) in texts {
+            plain(what, text)?;
+        }
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::holds::release(pool, now_ms, creator, cause, reason, by).await)
+    }
+
+    /// Takes the hold of one cause back; when there is none nothing changes.
+    ///
+    /// # Errors
+    /// As [`Store::release_holds`].
     pub async fn release_hold(
         &self,
         creator: &CreatorId,
@@ -138,11 +160,8 @@ impl Store {
         reason: &str,
         by: &By,
     ) -> Result<Done, StoreError> {
-        for (what, text) in [("the creator's id", creator.as_str()), ("the cause", cause), ("the reason", reason)] {
-            plain(what, text)?;
-        }
-        let now_ms = self.clock.now_ms();
-        on!(self, pool, sql => sql::holds::release(pool, now_ms, creator, cause, reason, by).await)
+        let done = self.release_holds(creator, Some(cause), reason, by).await?;
+        Ok(Done { seq: done.seq, already: done.released.is_empty() })
     }
 
     /// The holds in force, newest first.

@@ -1,14 +1,16 @@
 //! What goes in and out of the store on the doors' side.
+mod creators;
 mod lists;
 mod recorded;
 
+pub use creators::CreatorShow;
 pub use lists::{
     AttemptRow, BooksReport, CauseRow, ItemRow, JournalCheck, MoneyCount, PayoutFilter, PayoutPage, PayoutPageRequest,
     PayoutRow, PayoutShow, PayoutSort, PurseTotal, RunCounts,
 };
 pub use recorded::{
     AccountRead, AccountRow, BANK_REMOVED, BankRead, EarningRow, HoldRow, ImportDone, ImportError, InboxEvent,
-    InboxRow, RowError,
+    InboxRow, Released, RowError,
 };
 
 use payout_shared::{

@@ -200,3 +200,14 @@ pub struct HoldRow {
     /// When.
     pub placed_at_ms: i64,
 }
+
+/// What releasing did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// The journal's number of the last one; of its newest row when there was nothing to release.
+    pub seq: i64,
+    /// What is in force no more, newest first; empty = there was nothing to release.
+    pub released: Vec<HoldRow>,
+    /// What still is.
+    pub left: Vec<HoldRow>,
+}

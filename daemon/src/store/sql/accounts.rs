@@ -89,6 +89,22 @@ pub(in crate::store) async fn one(pool: &Pool, account: &AccountId) -> Result<Ac
         .ok_or_else(|| StoreError::NotFound { what: "account", name: account.to_string() })
 }
 
+/// A creator's accounts, the current one first.
+pub(super) async fn of_creator(tx: &mut Tx, creator: &CreatorId) -> Result<Vec<AccountRow>, StoreError> {
+    let found = sqlx::query::<DB>("SELECT account_id FROM creator_stripe_accounts WHERE creator_id = $1")
+        .bind(creator.as_str())
+        .fetch_all(&mut **tx)
+        .await?;
+    let ids: Vec<String> = found.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let mut accounts = Vec::new();
+    for chunk in ids.chunks(ACCOUNTS_PER_STATEMENT) {
+        let ids: Vec<&str> = chunk.iter().map(String::as_str).collect();
+        accounts.extend(load(tx, &ids, "").await?.into_values());
+    }
+    accounts.sort_by(|a, b| (!a.is_current, a.account.as_str()).cmp(&(!b.is_current, b.account.as_str())));
+    Ok(accounts)
+}
+
 async fn load(tx: &mut Tx, ids: &[&str], lock: &str) -> Result<HashMap<String, AccountRow>, StoreError> {
     let mut query = QueryBuilder::<DB>::new(
         "SELECT account_id, creator_id, country, is_current, payouts_enabled, charges_enabled, details_submitted, \

@@ -11,7 +11,7 @@ use payout_shared::{
     id::AccountId,
     payout::PayoutState,
 };
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 use std::collections::BTreeMap;
 
 /// Rows of one rule's violations that are read: past them the books are beyond a list.
@@ -120,33 +120,39 @@ pub(in crate::store) async fn check(pool: &Pool) -> Result<BooksReport, StoreErr
     Ok(report)
 }
 
+/// Entries by purse, as [`purse`] reads them; its WHERE and GROUP BY are the caller's.
+pub(super) const PURSES: &str = "SELECT e.account_id, e.currency, CAST(SUM(e.amount_minor) AS BIGINT), \
+     CAST(SUM(CASE WHEN i.earning_id IS NULL THEN e.amount_minor ELSE 0 END) AS BIGINT), \
+     CAST(SUM(CASE WHEN p.state = 'planned' THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+     CAST(SUM(CASE WHEN p.state IN ('submitting', 'unknown', 'pending', 'in_transit') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+     CAST(SUM(CASE WHEN p.state IN ('paid', 'settled', 'reversing', 'reversed') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+     CAST(SUM(CASE WHEN p.state IN ('failed', 'canceled', 'returned') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+     CAST(SUM(CASE WHEN p.state = 'voided' THEN i.amount_minor ELSE 0 END) AS BIGINT) \
+     FROM creator_earnings e LEFT JOIN payout_items i ON i.earning_id = e.id AND i.released_at_ms IS NULL \
+     LEFT JOIN creator_payouts p ON p.id = i.payout_id";
+
+/// The sums of one purse, of [`PURSES`].
+pub(super) fn purse(row: &rows::AnyRow) -> Result<PurseSums, StoreError> {
+    let (account, code): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    Ok(PurseSums {
+        account: AccountId::new(account),
+        currency: rows::currency(&code)?,
+        entries_minor: row.try_get(2)?,
+        free_minor: row.try_get(3)?,
+        planned_minor: row.try_get(4)?,
+        in_flight_minor: row.try_get(5)?,
+        paid_minor: row.try_get(6)?,
+        returning_minor: row.try_get(7)?,
+        voided_minor: row.try_get(8)?,
+    })
+}
+
 async fn check_purses(tx: &mut Tx, report: &mut BooksReport) -> Result<(), StoreError> {
     let mut totals: BTreeMap<Currency, PurseTotal> = BTreeMap::new();
-    let mut found = sqlx::query::<DB>(
-        "SELECT e.account_id, e.currency, CAST(SUM(e.amount_minor) AS BIGINT), \
-         CAST(SUM(CASE WHEN i.earning_id IS NULL THEN e.amount_minor ELSE 0 END) AS BIGINT), \
-         CAST(SUM(CASE WHEN p.state = 'planned' THEN i.amount_minor ELSE 0 END) AS BIGINT), \
-         CAST(SUM(CASE WHEN p.state IN ('submitting', 'unknown', 'pending', 'in_transit') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
-         CAST(SUM(CASE WHEN p.state IN ('paid', 'settled', 'reversing', 'reversed') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
-         CAST(SUM(CASE WHEN p.state IN ('failed', 'canceled', 'returned') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
-         CAST(SUM(CASE WHEN p.state = 'voided' THEN i.amount_minor ELSE 0 END) AS BIGINT) \
-         FROM creator_earnings e LEFT JOIN payout_items i ON i.earning_id = e.id AND i.released_at_ms IS NULL \
-         LEFT JOIN creator_payouts p ON p.id = i.payout_id GROUP BY e.account_id, e.currency",
-    )
-    .fetch(&mut **tx);
+    let text = format!("{PURSES} GROUP BY e.account_id, e.currency");
+    let mut found = sqlx::query::<DB>(AssertSqlSafe(text)).fetch(&mut **tx);
     while let Some(row) = found.try_next().await? {
-        let (account, code): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        let sums = PurseSums {
-            account: AccountId::new(account),
-            currency: rows::currency(&code)?,
-            entries_minor: row.try_get(2)?,
-            free_minor: row.try_get(3)?,
-            planned_minor: row.try_get(4)?,
-            in_flight_minor: row.try_get(5)?,
-            paid_minor: row.try_get(6)?,
-            returning_minor: row.try_get(7)?,
-            voided_minor: row.try_get(8)?,
-        };
+        let sums = purse(&row)?;
         report.purses = report.purses.saturating_add(1);
         books::check_purse(&sums).into_iter().for_each(|sentence| report.violation(sentence));
         if !add(totals.entry(sums.currency).or_insert_with(|| nothing(sums.currency)), &sums) {

@@ -1,12 +1,16 @@
 //! Holds: "don't pay this creator now", by a person or a rule. At most one in force per creator and cause.
-use super::{DB, Pool, begin, rows, state};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, rows, state};
 use crate::store::{
     StoreError,
-    door_types::{Done, HoldRow},
+    door_types::{Done, HoldRow, Released},
     types::{By, Note},
 };
 use payout_shared::id::CreatorId;
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
+
+/// Holds in force, as [`row`] reads them.
+const COLUMNS: &str =
+    "SELECT creator_id, cause, reason, placed_by, placed_at_ms FROM creator_holds WHERE released_at_ms IS NULL";
 
 /// Places a hold. It counts at the next send.
 pub(in crate::store) async fn place(
@@ -38,53 +42,66 @@ pub(in crate::store) async fn place(
     state::finish(tx, now_ms, note("creator.hold", creator, cause, reason, by)).await
 }
 
-/// Takes a hold back.
+/// Takes the hold of one cause back, or all of them; each with its journal row.
 pub(in crate::store) async fn release(
     pool: &Pool,
     now_ms: i64,
     creator: &CreatorId,
-    cause: &str,
+    cause: Option<&str>,
     reason: &str,
     by: &By,
-) -> Result<Done, StoreError> {
+) -> Result<Released, StoreError> {
     let mut tx = begin(pool).await?;
-    let done = sqlx::query::<DB>(
-        "UPDATE creator_holds SET released_by = $1, released_at_ms = $2 \
-         WHERE creator_id = $3 AND cause = $4 AND released_at_ms IS NULL",
-    )
-    .bind(by.to_string())
-    .bind(now_ms)
-    .bind(creator.as_str())
-    .bind(cause)
-    .execute(&mut *tx)
-    .await?;
-    if done.rows_affected() == 0 {
-        return state::already(&mut tx).await;
+    if !rows::creator_is_known(&mut tx, creator.as_str()).await? {
+        return Err(StoreError::NotFound { what: "creator", name: creator.to_string() });
     }
-    state::finish(tx, now_ms, note("creator.release", creator, cause, reason, by)).await
+    let held = of_creator(&mut tx, creator, FOR_UPDATE).await?;
+    let (released, left): (Vec<_>, Vec<_>) =
+        held.into_iter().partition(|hold| cause.is_none_or(|cause| hold.cause == cause));
+    if released.is_empty() {
+        return Ok(Released { seq: state::already(&mut tx).await?.seq, released, left });
+    }
+    for hold in &released {
+        sqlx::query::<DB>(
+            "UPDATE creator_holds SET released_by = $1, released_at_ms = $2 \
+             WHERE creator_id = $3 AND cause = $4 AND released_at_ms IS NULL",
+        )
+        .bind(by.to_string())
+        .bind(now_ms)
+        .bind(creator.as_str())
+        .bind(&hold.cause)
+        .execute(&mut *tx)
+        .await?;
+    }
+    let notes = released.iter().map(|hold| note("creator.release", creator, &hold.cause, reason, by)).collect();
+    let seq = journal::append(&mut tx, now_ms, notes).await?;
+    commit(tx).await?;
+    Ok(Released { seq, released, left })
+}
+
+/// A creator's holds in force, newest first.
+pub(super) async fn of_creator(tx: &mut Tx, creator: &CreatorId, lock: &str) -> Result<Vec<HoldRow>, StoreError> {
+    let text = format!("{COLUMNS} AND creator_id = $1 ORDER BY placed_at_ms DESC, id DESC{lock}");
+    let found = sqlx::query::<DB>(AssertSqlSafe(text)).bind(creator.as_str()).fetch_all(&mut **tx).await?;
+    found.iter().map(row).collect()
 }
 
 /// The holds in force, newest first.
 pub(in crate::store) async fn in_force(pool: &Pool) -> Result<Vec<HoldRow>, StoreError> {
-    let found = sqlx::query::<DB>(
-        "SELECT creator_id, cause, reason, placed_by, placed_at_ms FROM creator_holds WHERE released_at_ms IS NULL \
-         ORDER BY placed_at_ms DESC, id DESC",
-    )
-    .fetch_all(pool)
-    .await?;
-    found
-        .iter()
-        .map(|row| {
-            let creator: String = row.try_get(0)?;
-            Ok(HoldRow {
-                creator: CreatorId::new(creator),
-                cause: row.try_get(1)?,
-                reason: row.try_get(2)?,
-                placed_by: row.try_get(3)?,
-                placed_at_ms: row.try_get(4)?,
-            })
-        })
-        .collect()
+    let text = format!("{COLUMNS} ORDER BY placed_at_ms DESC, id DESC");
+    let found = sqlx::query::<DB>(AssertSqlSafe(text)).fetch_all(pool).await?;
+    found.iter().map(row).collect()
+}
+
+fn row(row: &rows::AnyRow) -> Result<HoldRow, StoreError> {
+    let creator: String = row.try_get(0)?;
+    Ok(HoldRow {
+        creator: CreatorId::new(creator),
+        cause: row.try_get(1)?,
+        reason: row.try_get(2)?,
+        placed_by: row.try_get(3)?,
+        placed_at_ms: row.try_get(4)?,
+    })
 }
 
 fn note(action: &str, creator: &CreatorId, cause: &str, reason: &str, by: &By) -> Note {

@@ -131,6 +131,8 @@ fn page(decided: &[Decided], purses: Purses<'_>) -> PlanPage {
                 creator: purse.facts.creator.clone(),
                 account: purse.facts.account.clone(),
                 currency: purse.facts.currency,
+                mature_minor: purse.facts.mature_minor,
+                immature_minor: purse.facts.immature_minor,
                 decision: purse.decision.clone(),
             })
             .collect(),
@@ -145,9 +147,20 @@ pub(in crate::store) async fn preview(
     limit: i64,
     context: &PlanContext,
 ) -> Result<PlanPage, StoreError> {
-    let purses = Purses::After(after, limit);
     let mut connection = pool.acquire().await?;
-    Ok(page(&decide(&mut connection, run, purses, context).await?, purses))
+    preview_in(&mut connection, run, after, limit, context).await
+}
+
+/// The same within a transaction.
+pub(super) async fn preview_in(
+    connection: &mut <DB as sqlx::Database>::Connection,
+    run: &PlanRun<'_>,
+    after: &str,
+    limit: i64,
+    context: &PlanContext,
+) -> Result<PlanPage, StoreError> {
+    let purses = Purses::After(after, limit);
+    Ok(page(&decide(connection, run, purses, context).await?, purses))
 }
 
 /// What a page is written with, beside its purses.

@@ -1,0 +1,109 @@
+//! Creators: their ids page by page, and one of them whole. What the plan would decide is asked of the plan's own reading.
+use super::{DB, Pool, Tx, accounts, begin_snapshot, books, holds, plan, rows};
+use crate::store::{
+    StoreError,
+    door_types::{CreatorShow, PayoutRow},
+    types::{PlanContext, PlannedPurse},
+};
+use payout_shared::id::CreatorId;
+use sqlx::{AssertSqlSafe, Row};
+
+/// Payouts shown of one creator.
+const PAYOUTS: i64 = 6;
+/// Purses of one creator per page of the plan.
+const PURSES: i64 = 1000;
+
+/// Creators that have an account, in order of their ids.
+pub(in crate::store) async fn after(pool: &Pool, after: &str, limit: i64) -> Result<Vec<CreatorId>, StoreError> {
+    let found = sqlx::query::<DB>(
+        "SELECT DISTINCT creator_id FROM creator_stripe_accounts WHERE creator_id > $1 ORDER BY creator_id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(pool)
+    .await?;
+    found.iter().map(|row| Ok(CreatorId::new(row.try_get::<String, _>(0)?))).collect()
+}
+
+/// One creator, as of one moment.
+pub(in crate::store) async fn show(
+    pool: &Pool,
+    creator: &CreatorId,
+    now_ms: i64,
+    context: &PlanContext,
+) -> Result<CreatorShow, StoreError> {
+    let mut tx = begin_snapshot(pool).await?;
+    if !rows::creator_is_known(&mut tx, creator.as_str()).await? {
+        return Err(StoreError::NotFound { what: "creator", name: creator.to_string() });
+    }
+    let flags = sqlx::query::<DB>(
+        "SELECT u.payout_enabled, s.payout_enabled, u.payout_beta_enabled OR NOT (SELECT beta_open FROM daemon_state WHERE id = 1), \
+         CAST(s.minimum_payout_amount AS TEXT) FROM (SELECT CAST($1 AS TEXT) AS creator_id) q \
+         LEFT JOIN users u ON u.supabase_id = q.creator_id LEFT JOIN creator_payout_settings s ON s.creator_id = q.creator_id",
+    )
+    .bind(creator.as_str())
+    .fetch_one(&mut *tx)
+    .await?;
+    let decided = decided(&mut tx, creator, now_ms, context).await?;
+    Ok(CreatorShow {
+        creator: creator.clone(),
+        user_enabled: flags.try_get::<Option<bool>, _>(0)?.unwrap_or(false),
+        settings_enabled: flags.try_get::<Option<bool>, _>(1)?.unwrap_or(false),
+        beta_open: flags.try_get::<Option<bool>, _>(2)?.unwrap_or(false),
+        minimum: flags.try_get(3)?,
+        accounts: accounts::of_creator(&mut tx, creator).await?,
+        holds: holds::of_creator(&mut tx, creator, "").await?,
+        purses: purses(&mut tx, creator, decided).await?,
+        payouts: payouts(&mut tx, creator).await?,
+    })
+}
+
+/// What a run asked for now would decide of each purse with a free entry.
+async fn decided(
+    tx: &mut Tx,
+    creator: &CreatorId,
+    now_ms: i64,
+    context: &PlanContext,
+) -> Result<Vec<PlannedPurse>, StoreError> {
+    let run = plan::PlanRun {
+        id: "",
+        cutoff_ms: now_ms,
+        instant_ms: now_ms,
+        creators: Some(std::slice::from_ref(creator)),
+    };
+    let (mut decided, mut after) = (Vec::new(), Some(String::new()));
+    while let Some(place) = after {
+        let page = plan::preview_in(&mut *tx, &run, &place, PURSES, context).await?;
+        decided.extend(page.purses);
+        after = page.next_after;
+    }
+    Ok(decided)
+}
+
+async fn purses(
+    tx: &mut Tx,
+    creator: &CreatorId,
+    mut decided: Vec<PlannedPurse>,
+) -> Result<Vec<(payout_shared::books::PurseSums, Option<PlannedPurse>)>, StoreError> {
+    let text =
+        format!("{} WHERE e.creator_id = $1 GROUP BY e.account_id, e.currency ORDER BY e.account_id, e.currency", books::PURSES);
+    let found = sqlx::query::<DB>(AssertSqlSafe(text)).bind(creator.as_str()).fetch_all(&mut **tx).await?;
+    found
+        .iter()
+        .map(|row| {
+            let sums = books::purse(row)?;
+            let at = decided.iter().position(|purse| purse.account == sums.account && purse.currency == sums.currency);
+            Ok((sums, at.map(|at| decided.swap_remove(at))))
+        })
+        .collect()
+}
+
+async fn payouts(tx: &mut Tx, creator: &CreatorId) -> Result<Vec<PayoutRow>, StoreError> {
+    let text = format!(
+        "SELECT {} FROM creator_payouts p JOIN payout_runs r ON r.id = p.run_id WHERE p.creator_id = $1 \
+         ORDER BY p.created_at_ms DESC, p.id DESC LIMIT {PAYOUTS}",
+        rows::PAYOUT_COLUMNS
+    );
+    let found = sqlx::query::<DB>(AssertSqlSafe(text)).bind(creator.as_str()).fetch_all(&mut **tx).await?;
+    found.iter().map(rows::payout).collect()
+}
