@@ -50,6 +50,30 @@ pub(super) enum Command {
         /// A payout's id
         payout: String,
     },
+    /// Creators with what each would be paid now, and why not
+    Creators(Creators),
+    /// One creator: account, bank account, holds, balances, newest payouts
+    Creator {
+        /// The platform's id of the creator
+        creator: String,
+    },
+    /// Don't pay a creator from the next send on
+    Hold {
+        /// The platform's id of the creator
+        creator: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Take a creator's holds back: all of them, or of one cause
+    Release {
+        /// The platform's id of the creator
+        creator: String,
+        #[command(flatten)]
+        reason: Reason,
+        /// Only this hold: person, or the word of the rule that placed it
+        #[arg(long, value_name = "CAUSE", default_value = "")]
+        cause: String,
+    },
     /// Earnings: import
     Earnings {
         #[command(subcommand)]
@@ -151,6 +175,22 @@ pub(super) struct Payouts {
     pub limit: Option<i64>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct Creators {
+    /// Only those who would get nothing
+    #[arg(long)]
+    pub why_not: bool,
+    /// Only those who would get nothing for this reason
+    #[arg(long, value_name = "CODE", value_parser = skip_reason, default_value = "", hide_default_value = true)]
+    pub reason: String,
+    /// As CSV
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// At most so many rows [default: 100 as text, all as CSV or JSON]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    pub limit: Option<i64>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Earnings {
     /// Import a CSV file: checked whole, then written in one transaction
@@ -165,5 +205,16 @@ fn state(text: &str) -> Result<String, String> {
     PayoutState::parse(text).map(|state| state.as_str().to_owned()).ok_or_else(|| {
         let known: Vec<&str> = PayoutState::ALL.iter().map(|state| state.as_str()).collect();
         format!("it isn't a state: {}", known.join(", "))
+    })
+}
+
+fn skip_reason(text: &str) -> Result<String, String> {
+    use payout_shared::plan::SkipReason;
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    SkipReason::parse(text).map(|reason| reason.as_str().to_owned()).ok_or_else(|| {
+        let known: Vec<&str> = SkipReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        format!("it isn't a reason: {}", known.join(", "))
     })
 }

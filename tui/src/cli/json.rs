@@ -24,7 +24,7 @@ pub(super) fn daemon(d: &v1::DaemonPart) -> Value {
         "version": d.version, "mode": d.mode, "hostname": d.hostname, "database": d.database, "leader": d.leader,
         "paused": d.paused, "pausing": d.pausing, "pause_reason": word(&d.pause_reason), "paused_by": word(&d.paused_by),
         "armed": d.armed, "next_run_at": word(&d.next_run_at), "next_cycle_date": word(&d.next_cycle_date),
-        "timezone": d.timezone, "degraded": d.degraded, "now": time(d.now_ms), "you": d.you,
+        "timezone": d.timezone, "degraded": d.degraded, "now": time(d.now_ms), "you": d.you, "role": word(&d.role),
         "last_webhook_at": time(d.last_webhook_ms), "inbox_backlog": d.inbox_backlog,
         "create_rate": d.create_rate, "create_concurrency": d.create_concurrency,
     })
@@ -124,4 +124,63 @@ pub(super) fn schedule(s: &v1::GetScheduleReply) -> Value {
         .map(|c| json!({"cycle_date": c.cycle_date, "at": time(c.instant_ms), "cutoff": time(c.cutoff_ms)}))
         .collect();
     json!({"armed": s.armed, "armed_at": time(s.armed_at_ms), "timezone": s.timezone, "next": next})
+}
+
+/// A purse with what was decided of it; also a line of a dry run.
+pub(super) fn decision(line: &v1::DryRunLine) -> Value {
+    let (amount, carry) = if line.currency.is_empty() {
+        (Value::Null, Value::Null)
+    } else {
+        (money(line.amount_minor, &line.currency), money(line.carry_minor, &line.currency))
+    };
+    json!({
+        "creator_id": line.creator_id, "account_id": word(&line.account_id), "outcome": line.outcome, "amount": amount,
+        "carry": carry, "reason": word(&line.reason), "sentence": word(&line.sentence),
+    })
+}
+
+pub(super) fn hold(h: &v1::HoldPart) -> Value {
+    json!({"cause": h.cause, "reason": h.reason, "placed_by": h.placed_by, "placed_at": time(h.placed_at_ms)})
+}
+
+fn account(a: &v1::AccountPart) -> Value {
+    let banks: Vec<Value> = a
+        .banks
+        .iter()
+        .map(|b| {
+            json!({
+                "currency": b.currency, "destination_id": b.destination_id, "status": b.status,
+                "changed_at": time(b.changed_at_ms),
+            })
+        })
+        .collect();
+    json!({
+        "account_id": a.account_id, "country": a.country, "is_current": a.is_current,
+        "payouts_enabled": a.payouts_enabled, "charges_enabled": a.charges_enabled,
+        "details_submitted": a.details_submitted, "disabled_reason": word(&a.disabled_reason),
+        "schedule_interval": word(&a.schedule_interval), "read_at": time(a.read_at_ms), "stale": a.stale, "banks": banks,
+    })
+}
+
+pub(super) fn shown_creator(c: &v1::ShowCreatorReply) -> Value {
+    let purses: Vec<Value> = c
+        .purses
+        .iter()
+        .map(|p| {
+            let of = |minor| money(minor, &p.currency);
+            json!({
+                "account_id": p.account_id, "currency": p.currency, "entries": of(p.entries_minor), "free": of(p.free_minor),
+                "immature": of(p.immature_minor), "debt": of(p.debt_minor), "planned": of(p.planned_minor),
+                "in_flight": of(p.in_flight_minor), "paid": of(p.paid_minor), "returning": of(p.returning_minor),
+                "decision": p.decision.as_ref().map(decision),
+            })
+        })
+        .collect();
+    json!({
+        "creator_id": c.creator_id, "user_enabled": c.user_enabled, "settings_enabled": c.settings_enabled,
+        "beta_open": c.beta_open, "minimum_payout_amount": word(&c.minimum_payout_amount),
+        "accounts": c.accounts.iter().map(account).collect::<Vec<_>>(),
+        "holds": c.holds.iter().map(hold).collect::<Vec<_>>(), "purses": purses,
+        "payouts": c.payouts.iter().map(payout).collect::<Vec<_>>(),
+    })
 }

@@ -1,8 +1,10 @@
 //! Every command: its words, and the exit codes that scripts rely on.
 mod args;
 mod books;
+mod creators;
 mod earnings;
 mod error;
+mod holds;
 mod json;
 mod payouts;
 mod run;
@@ -91,6 +93,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Resume(stop) => stop::resume(&session, stop).await?,
         Command::Payouts(args) => payouts::list(&session, args).await?,
         Command::Show { payout } => payouts::show(&session, payout).await?,
+        Command::Creators(args) => creators::list(&session, args).await?,
+        Command::Creator { creator } => creators::show(&session, creator).await?,
+        Command::Hold { creator, reason } => holds::hold(&session, creator, reason.reason).await?,
+        Command::Release { creator, reason, cause } => holds::release(&session, creator, reason.reason, cause).await?,
         Command::Earnings { command: args::Earnings::Import { file } } => earnings::import(&session, &file).await?,
         Command::Books => books::check(&session).await?,
         Command::DialStdio => {

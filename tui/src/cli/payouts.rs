@@ -4,7 +4,7 @@ use super::{
     error::{Code, Error, aside},
     json,
     session::{DEADLINE, Session},
-    table::{Align, table},
+    table::{Align, csv_cell, table},
 };
 use crate::text;
 use payout_proto::v1;
@@ -123,10 +123,6 @@ fn csv_line(p: &v1::PayoutRow) -> String {
         changed.as_deref().unwrap_or(""),
     ];
     cells.map(csv_cell).join(",")
-}
-
-fn csv_cell(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
 pub(super) async fn show(session: &Session, payout_id: String) -> Result<(), Error> {

@@ -38,3 +38,9 @@ pub(super) fn table(titles: &[(&str, Align)], rows: &[Vec<String>]) -> Vec<Strin
     out.extend(rows.iter().map(|row| line(row)));
     out
 }
+
+/// A cell of CSV, in quotation marks where it must be.
+#[must_use]
+pub(super) fn csv_cell(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
