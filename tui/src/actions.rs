@@ -2,6 +2,7 @@
 //!
 //! Invariant: an action that acts on money is `acts`; nothing with `acts` runs in a read-only console.
 use crate::app::{App, Request, STALE_MS, Screen, detail, dialog, key::Key, keys, palette::Palette, payouts};
+use payout_shared::roles;
 
 /// Where an action can be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ const fn plain(
 pub static ALL: &[Action] = &[
     Action {
         acts: true,
-        why_disabled: |app| read_only(app, "payout pause"),
+        why_disabled: |app| read_only(app, "payout pause").or_else(|| role_disabled(app, roles::Action::Pause)),
         ..plain(
             &[Key::Char('p')],
             "pause",
@@ -190,8 +191,20 @@ fn read_only(app: &App, command: &str) -> Option<String> {
     app.read_only.then(|| format!("this console is read-only; in a shell: {command} --reason .."))
 }
 
+/// Mirrors what the daemon would say to this role; one that it didn't name, or that we don't know, is left to the daemon.
+fn role_disabled(app: &App, action: roles::Action) -> Option<String> {
+    let role = &app.live.daemon.role;
+    let mine = roles::Roles::parse(role)?;
+    let enough = roles::Role::ALL.into_iter().filter(|role| roles::allows(*role, action)).map(roles::Role::as_str);
+    (!mine.allow(action))
+        .then(|| format!("you are {role}; to {} you need {}", action.words(), enough.collect::<Vec<_>>().join(" or ")))
+}
+
 fn resume_disabled(app: &App) -> Option<String> {
     if let Some(why) = read_only(app, "payout resume") {
+        return Some(why);
+    }
+    if let Some(why) = role_disabled(app, roles::Action::Resume) {
         return Some(why);
     }
     if app.is_stale() {

@@ -31,7 +31,7 @@ fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
             d.mode.to_uppercase(),
             d.database
         ),
-        format!("you       {}", d.you),
+        format!("you       {}{}", d.you, if d.role.is_empty() { String::new() } else { format!(", {}", d.role) }),
         match (d.paused, d.pausing) {
             (_, true) => format!("paused    PAUSING everything, by {}: {}", d.paused_by, d.pause_reason),
             (true, false) => format!("paused    EVERYTHING IS PAUSED by {}: {}", d.paused_by, d.pause_reason),

@@ -11,6 +11,7 @@ use crate::{
     },
     text,
 };
+use payout_proto::v1;
 
 /// The badge: real money or not, by the daemon's word only.
 #[must_use]
@@ -56,8 +57,10 @@ pub(super) fn top(canvas: &mut Canvas<'_, '_>, app: &App) {
         pieces.push((1, piece(format!("since {}Z", text::clock(run.started_at_ms)), Tone::Dim)));
     }
     if !live.daemon.you.is_empty() {
-        let role = if app.read_only { " read-only" } else { "" };
-        pieces.push((3, piece(format!("you: {}{role}", text::cut(&live.daemon.you, 20)), Tone::Dim)));
+        let read_only = if app.read_only { " read-only" } else { "" };
+        // With a role it is plain without a word that this is you; 80 columns have no room for one.
+        let word = if canvas.width() < 120 && !live.daemon.role.is_empty() { "" } else { "you: " };
+        pieces.push((3, piece(format!("{word}{}{read_only}", you(&live.daemon)), Tone::Dim)));
     }
     if canvas.width() >= 120 {
         pieces.push((2, piece(format!("UTC {}", text::clock(app.fresh.daemon_now_ms(app.now))), Tone::Dim)));
@@ -65,6 +68,15 @@ pub(super) fn top(canvas: &mut Canvas<'_, '_>, app: &App) {
     let room = canvas.width().saturating_sub(text::width(&age) + 2);
     canvas.line(0, &pack(pieces, room));
     canvas.right(0, &format!(" {age}"), age_tone);
+}
+
+/// `oncall (operator)`; from a daemon that says no role, the number in its place.
+fn you(daemon: &v1::DaemonPart) -> String {
+    if daemon.role.is_empty() {
+        return text::cut(&daemon.you, 20);
+    }
+    let name = daemon.you.rsplit_once('(').map_or(daemon.you.as_str(), |(name, _)| name);
+    format!("{} ({})", text::cut(name, 16), text::cut(&daemon.role, 18))
 }
 
 /// The tone of an alarm.

@@ -26,6 +26,7 @@ pub(crate) fn daemon() -> v1::DaemonPart {
         next_cycle_date: "2026-12-15".into(),
         now_ms: NOW_MS,
         you: "oncall(1000)".into(),
+        role: "operator".into(),
         last_webhook_ms: NOW_MS - 4_000,
         create_rate: 15.0,
         create_concurrency: 32,

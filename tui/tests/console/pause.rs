@@ -203,3 +203,32 @@ fn the_pause_of_everything_is_resumed_before_that_of_the_run() {
     let requests = press(&mut app, "y");
     assert!(matches!(requests.as_slice(), [Request::Resume { run, .. }] if run.is_empty()), "{requests:?}");
 }
+
+fn as_role(app: &mut App, role: &str) {
+    let daemon = v1::DaemonPart { role: role.to_owned(), ..crate::fixtures::daemon() };
+    update(app, delta(2, v1::Live { daemon: Some(daemon), ..v1::Live::default() }));
+}
+
+#[test]
+fn a_role_that_may_not_is_told_which_one_may_and_nothing_is_sent() {
+    let mut app = console(80, 24, "running");
+    as_role(&mut app, "viewer");
+    assert_eq!(press(&mut app, "p"), []);
+    let said = app.notice.clone().unwrap().text;
+    assert_eq!(said, "pause: you are viewer; to pause you need operator or admin");
+    assert_eq!(press(&mut app, "y"), []);
+    let mut app = console(80, 24, "paused");
+    as_role(&mut app, "support+approver");
+    press(&mut app, "R");
+    assert!(app.dialog.is_none());
+    assert!(app.notice.unwrap().text.contains("to resume you need operator or admin"));
+}
+
+#[test]
+fn a_role_that_the_console_does_not_know_is_left_to_the_daemon() {
+    for role in ["", "emperor", "operator", "admin"] {
+        let mut app = console(80, 24, "running");
+        as_role(&mut app, role);
+        assert_eq!(press(&mut app, "py").len(), 1, "{role}");
+    }
+}

@@ -33,9 +33,16 @@ fn json(output: &Output) -> serde_json::Value {
 #[tokio::test]
 async fn without_a_daemon_every_command_says_so_and_exits_with_3() {
     let (_dir, path) = socket();
-    for args in
-        [&["status"][..], &["pause", "--reason", "x"], &["run", "watch"], &["books"], &["payouts"], &["dial-stdio"]]
-    {
+    for args in [
+        &["status"][..],
+        &["creators"],
+        &["hold", "c", "--reason", "x"],
+        &["pause", "--reason", "x"],
+        &["run", "watch"],
+        &["books"],
+        &["payouts"],
+        &["dial-stdio"],
+    ] {
         let output = payout(&path, args).await;
         assert_eq!(code(&output), 3, "{args:?}");
         assert!(complained(&output).contains(&path.display().to_string()), "{args:?}: {}", complained(&output));
@@ -45,7 +52,16 @@ async fn without_a_daemon_every_command_says_so_and_exits_with_3() {
 #[tokio::test]
 async fn usage_is_2() {
     let (_dir, path) = socket();
-    for args in [&["pause"][..], &["frobnicate"], &["payouts", "--status", "nope"], &["schedule", "next", "0"], &[]] {
+    for args in [
+        &["pause"][..],
+        &["frobnicate"],
+        &["payouts", "--status", "nope"],
+        &["schedule", "next", "0"],
+        &["hold", "c"],
+        &["release", "c"],
+        &["creators", "--reason", "ugly"],
+        &[],
+    ] {
         assert_eq!(code(&payout(&path, args).await), 2, "{args:?}");
     }
 }
@@ -187,4 +203,137 @@ async fn dial_stdio_is_a_way_to_the_socket() {
     assert_eq!(&heard, b"pong");
     drop(peer);
     assert!(child.wait().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn a_hold_and_a_release_say_what_they_did_and_have_their_exit_codes() {
+    let (_dir, path) = socket();
+    let fake = Fake::start(&path, parts("running"));
+    let held = json(&payout(&path, &["hold", "alice", "--reason", "fraud?", "--json"]).await);
+    assert_eq!(
+        (&held["creator_id"], &held["hold"]["cause"], &held["seq"]),
+        (&"alice".into(), &"person".into(), &7.into())
+    );
+    let text = said(&payout(&path, &["hold", "alice", "--reason", "fraud?"]).await);
+    assert!(text.contains("held from the next send on (#7)") && text.contains("1 on their way"), "{text}");
+    let hold = v1::HoldPart {
+        cause: "bank_account_closed".into(),
+        reason: "it came back".into(),
+        placed_by: "engine".into(),
+        placed_at_ms: crate::fixtures::NOW_MS,
+    };
+    fake.script.lock().unwrap().creator.holds = vec![hold];
+    let args = ["release", "alice", "--reason", "new bank", "--cause", "bank_account_closed"];
+    let text = said(&payout(&path, &args).await);
+    assert!(text.contains("released  bank_account_closed: it came back, by engine at 2026-12-01 06:03:41Z"), "{text}");
+    let heard = fake.script.lock().unwrap().released.remove(0);
+    assert_eq!((heard.creator_id.as_str(), heard.cause.as_str()), ("alice", "bank_account_closed"));
+    let document = json(&payout(&path, &["release", "alice", "--reason", "fine", "--json"]).await);
+    assert_eq!(document["released"][0]["placed_at"], "2026-12-01T06:03:41.000Z");
+    for (status, expected) in [
+        (tonic::Status::already_exists("alice is held already"), 5),
+        (tonic::Status::permission_denied("ann(7) is viewer; to hold .. the role support .. is needed"), 4),
+        (tonic::Status::not_found("there is no creator alice"), 1),
+    ] {
+        fake.script.lock().unwrap().hold = Some(status.clone());
+        for args in [["hold", "alice", "--reason", "x"], ["release", "alice", "--reason", "x"]] {
+            let output = payout(&path, &args).await;
+            assert_eq!(code(&output), expected, "{args:?}");
+            assert!(complained(&output).contains(status.message()));
+        }
+    }
+    assert_eq!(code(&payout(&path, &["--read-only", "hold", "alice", "--reason", "x"]).await), 4);
+}
+
+fn creator_line(n: usize) -> v1::DryRunLine {
+    let is_payout = n.is_multiple_of(3);
+    v1::DryRunLine {
+        creator_id: format!("creator-{n:04}"),
+        account_id: format!("acct_{n}"),
+        currency: "usd".into(),
+        outcome: if is_payout { "payout" } else { "skip" }.into(),
+        amount_minor: if is_payout { 1_234 } else { 0 },
+        reason: if is_payout { "" } else { "below_minimum" }.into(),
+        sentence: if is_payout { "" } else { "needs 4.20 USD more, to reach the minimum" }.into(),
+        ..v1::DryRunLine::default()
+    }
+}
+
+#[tokio::test]
+async fn creators_are_paged_to_the_end_with_amount_or_reason() {
+    let (_dir, path) = socket();
+    let fake = Fake::start(&path, parts("running"));
+    fake.script.lock().unwrap().creators = (0..1_200).map(creator_line).collect();
+    let document = json(&payout(&path, &["creators", "--json"]).await);
+    assert_eq!((document["creators"].as_array().unwrap().len(), &document["more"]), (1_200, &false.into()));
+    assert_eq!(document["creators"][0]["amount"], serde_json::json!({"minor": 1_234, "currency": "usd"}));
+    assert_eq!(document["creators"][1]["reason"], "below_minimum");
+    let csv = said(&payout(&path, &["creators", "--why-not", "--csv"]).await);
+    assert_eq!(csv.lines().count(), 801);
+    assert!(csv.contains("creator-0001,acct_1,usd,skip,,below_minimum,\"needs 4.20 USD more, to reach the minimum\""));
+    let output = payout(&path, &["creators"]).await;
+    assert_eq!(said(&output).lines().count(), 101);
+    assert!(complained(&output).contains("more with --limit"));
+    let text = said(&payout(&path, &["creators", "--reason", "below_minimum", "--limit", "2"]).await);
+    assert!(text.contains("needs 4.20 USD more") && !text.contains("payout"), "{text}");
+    let limited = json(&payout(&path, &["creators", "--limit", "3", "--json"]).await);
+    assert_eq!((limited["creators"].as_array().unwrap().len(), &limited["more"]), (3, &true.into()));
+}
+
+#[tokio::test]
+async fn one_creator_is_shown_whole_as_text_and_json() {
+    let (_dir, path) = socket();
+    let fake = Fake::start(&path, parts("running"));
+    let bank =
+        v1::BankPart { currency: "usd".into(), destination_id: "ba_1".into(), status: "new".into(), changed_at_ms: 0 };
+    let account = v1::AccountPart {
+        account_id: "acct_1".into(),
+        country: "US".into(),
+        is_current: true,
+        disabled_reason: "requirements.past_due".into(),
+        schedule_interval: "manual".into(),
+        read_at_ms: crate::fixtures::NOW_MS,
+        banks: vec![bank],
+        ..v1::AccountPart::default()
+    };
+    let purse = v1::PursePart {
+        currency: "usd".into(),
+        free_minor: 5_000,
+        debt_minor: 0,
+        decision: Some(creator_line(1)),
+        ..v1::PursePart::default()
+    };
+    fake.script.lock().unwrap().creator = v1::ShowCreatorReply {
+        user_enabled: true,
+        settings_enabled: true,
+        beta_open: true,
+        accounts: vec![account],
+        holds: vec![v1::HoldPart {
+            cause: "person".into(),
+            reason: "fraud?".into(),
+            placed_by: "user:ann(7)".into(),
+            placed_at_ms: 0,
+        }],
+        purses: vec![purse],
+        payouts: vec![row(5)],
+        ..v1::ShowCreatorReply::default()
+    };
+    let text = said(&payout(&path, &["creator", "alice"]).await);
+    for words in [
+        "alice",
+        "PAYOUTS DISABLED",
+        "requirements.past_due",
+        "ba_1 for USD: new",
+        "fraud?, by user:ann(7)",
+        "50.00 USD",
+        "below_minimum",
+        "2026-12-01#1",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let document = json(&payout(&path, &["creator", "alice", "--json"]).await);
+    assert_eq!(document["accounts"][0]["disabled_reason"], "requirements.past_due");
+    assert_eq!(document["purses"][0]["free"], serde_json::json!({"minor": 5_000, "currency": "usd"}));
+    assert_eq!(document["purses"][0]["decision"]["reason"], "below_minimum");
+    assert_eq!(code(&payout(&path, &["creator", "ghost"]).await), 1);
 }
