@@ -171,6 +171,8 @@ impl Engine {
         let clock = self.parts.clock.clone();
         let wake = self.parts.wake.clone();
         loop {
+            // Looked at before each pass: whatever else woke the engine, nothing more leaves once it is told to stop.
+            self.stopping |= stop.is_cancelled();
             let next = self.step().await;
             // Without the lease nothing can be recorded any more: whoever holds it looks for what is left.
             if self.stopping && (self.lease.is_none() || (self.flying.is_empty() && self.arrived.is_empty())) {
@@ -178,7 +180,7 @@ impl Engine {
                 return;
             }
             tokio::select! {
-                () = stop.cancelled(), if !self.stopping => self.stopping = true,
+                () = stop.cancelled(), if !self.stopping => {}
                 done = self.done_rx.recv() => self.take(done),
                 () = wake.woken() => {}
                 () = clock.sleep_until(next) => {}
