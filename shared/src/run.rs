@@ -182,6 +182,45 @@ pub enum RunEvent {
     FinishAbort,
 }
 
+impl RunEvent {
+    /// Every event.
+    pub const ALL: [Self; 13] = [
+        Self::FinishPlan,
+        Self::AskApproval,
+        Self::Approve,
+        Self::Begin,
+        Self::Pause,
+        Self::Drain,
+        Self::Resume,
+        Self::Complete,
+        Self::CompleteWithFailures,
+        Self::Reopen,
+        Self::Settle,
+        Self::Abort,
+        Self::FinishAbort,
+    ];
+
+    /// The word used in the journal (`run.pause`) and in the hand-written table of transitions.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FinishPlan => "finish_plan",
+            Self::AskApproval => "ask_approval",
+            Self::Approve => "approve",
+            Self::Begin => "begin",
+            Self::Pause => "pause",
+            Self::Drain => "drain",
+            Self::Resume => "resume",
+            Self::Complete => "complete",
+            Self::CompleteWithFailures => "complete_with_failures",
+            Self::Reopen => "reopen",
+            Self::Settle => "settle",
+            Self::Abort => "abort",
+            Self::FinishAbort => "finish_abort",
+        }
+    }
+}
+
 /// Where a run stands when an event comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RunStanding {

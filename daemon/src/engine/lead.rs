@@ -78,7 +78,6 @@ impl Engine {
             .into_iter()
             .filter(|(_, key, _)| !self.flying.contains(key) && !self.is_arrived(key))
             .map(|(payout_id, key, token)| Change {
-                payout_id,
                 event: Some(PayoutEvent::LoseAnswer),
                 cause: Some("died_while_sending".to_owned()),
                 failure_reason: Some(
@@ -93,11 +92,8 @@ impl Engine {
                     ..AttemptChange::default()
                 }),
                 not_before_ms: Some(now_ms),
-                hold: None,
-                late: None,
-                skip: None,
-                by: By::Engine,
                 detail: serde_json::json!({"token": token}),
+                ..Change::new(payout_id, By::Engine)
             })
             .collect();
         if !changes.is_empty() {

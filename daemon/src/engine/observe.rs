@@ -135,14 +135,10 @@ fn seen(attempt: &KnownAttempt, object: PayoutObject, by: By) -> Change {
     let late = oddity(attempt, &object);
     let event = object.status.filter(|_| late.is_none()).map(|status| PayoutEvent::Object(status, which));
     Change {
-        payout_id: attempt.payout_id.clone(),
         event,
         cause: object.failure_code.clone(),
         failure_reason: object.failure_message.clone(),
-        not_before_ms: None,
         hold: bank_failure(&object),
-        skip: None,
-        by,
         detail: serde_json::json!({"object": object.id.as_str(), "status": object.status.map(|status| status.as_str())}),
         attempt: Some(AttemptChange {
             key: attempt.key.clone(),
@@ -151,6 +147,7 @@ fn seen(attempt: &KnownAttempt, object: PayoutObject, by: By) -> Change {
             ..AttemptChange::default()
         }),
         late,
+        ..Change::new(attempt.payout_id.clone(), by)
     }
 }
 
@@ -191,16 +188,8 @@ pub(super) fn found(payout: &Unresolved, object: PayoutObject) -> Change {
 /// A listing failed: the payout stays as it is and is looked for again.
 pub(super) fn looked_in_vain(payout: &Unresolved, not_before_ms: i64, why: &str) -> Change {
     Change {
-        payout_id: payout.payout_id.clone(),
-        event: None,
-        cause: None,
         failure_reason: Some(why.to_owned()),
-        attempt: None,
         not_before_ms: Some(not_before_ms),
-        hold: None,
-        late: None,
-        skip: None,
-        by: By::Engine,
-        detail: serde_json::Value::Null,
+        ..Change::new(payout.payout_id.clone(), By::Engine)
     }
 }

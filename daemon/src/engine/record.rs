@@ -221,17 +221,14 @@ impl Engine {
             Sent::NeverLeft { detail } | Sent::Lost { detail } => attempt.error_message = Some(detail.clone()),
         }
         Change {
-            payout_id: intent.payout_id.clone(),
             event: Some(effect.event),
             hold: effect.hold_creator.then(|| (cause.clone(), sentence.clone())),
             cause: Some(cause),
             failure_reason: Some(sentence),
             attempt: Some(attempt),
             not_before_ms,
-            late: None,
-            skip: None,
-            by: By::Engine,
             detail: detail(sent, effect),
+            ..Change::new(intent.payout_id.clone(), By::Engine)
         }
     }
 }

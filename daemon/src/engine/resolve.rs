@@ -75,17 +75,11 @@ impl Engine {
             AfterAbsence::ListAgain(wait_ms) => (wait_ms, "not at Stripe yet: looked for again later, never re-keyed"),
         };
         Change {
-            payout_id: payout.payout_id.clone(),
-            event: None,
-            cause: None,
             failure_reason: Some(what.to_owned()),
             attempt: Some(AttemptChange { key: payout.key.clone(), absent: true, ..AttemptChange::default() }),
             not_before_ms: Some(now_ms.saturating_add(wait_ms)),
-            hold: None,
-            late: None,
-            skip: None,
-            by: By::Engine,
             detail: serde_json::json!({"listing": listings, "stripe_now_ms": stripe_now_ms}),
+            ..Change::new(payout.payout_id.clone(), By::Engine)
         }
     }
 }

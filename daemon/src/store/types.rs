@@ -186,6 +186,26 @@ pub struct Change {
     pub detail: serde_json::Value,
 }
 
+impl Change {
+    /// A change of nothing yet, by somebody: what follows is filled in beside it.
+    #[must_use]
+    pub const fn new(payout_id: PayoutId, by: By) -> Self {
+        Self {
+            payout_id,
+            event: None,
+            cause: None,
+            failure_reason: None,
+            attempt: None,
+            not_before_ms: None,
+            hold: None,
+            late: None,
+            skip: None,
+            by,
+            detail: serde_json::Value::Null,
+        }
+    }
+}
+
 /// What is then known of an attempt.
 #[derive(Clone, Debug, Default)]
 pub struct AttemptChange {

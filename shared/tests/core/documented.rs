@@ -1,8 +1,8 @@
 //! docs/states.md against the code, both ways: people read the document when money is at stake.
-use crate::tables::{RUN_EVENTS, payout_event_name, payout_events, payout_standings, run_event_name, run_standings};
+use crate::tables::{payout_event_name, payout_events, payout_standings, run_standings};
 use payout_shared::{
     payout::{self, Verdict},
-    run::{self, RunVerdict},
+    run::{self, RunEvent, RunVerdict},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,9 +32,9 @@ fn payout_moves() -> BTreeSet<String> {
 fn run_moves() -> BTreeSet<String> {
     let mut moves = BTreeSet::new();
     for at in run_standings() {
-        for event in RUN_EVENTS {
+        for event in RunEvent::ALL {
             if let RunVerdict::Move(to) = run::apply(at, event) {
-                moves.insert(format!("{} -> {}: {}", at.state.as_str(), to.as_str(), run_event_name(event)));
+                moves.insert(format!("{} -> {}: {}", at.state.as_str(), to.as_str(), event.as_str()));
             }
         }
     }

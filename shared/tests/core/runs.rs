@@ -1,12 +1,12 @@
 //! Laws of runs: pause is a barrier, and nothing is lost by pausing.
-use crate::tables::{RUN_EVENTS, run_standings};
+use crate::tables::run_standings;
 use payout_shared::run::{RunEvent, RunStanding, RunState, RunVerdict, apply};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 #[test]
 fn paused_and_aborted_are_never_said_while_something_is_in_flight() {
     for at in run_standings().into_iter().filter(|at| at.in_flight > 0) {
-        for event in RUN_EVENTS {
+        for event in RunEvent::ALL {
             let verdict = apply(at, event);
             assert_ne!(verdict, RunVerdict::Move(RunState::Paused), "{at:?} {event:?}");
             assert_ne!(verdict, RunVerdict::Move(RunState::Aborted), "{at:?} {event:?}");
@@ -17,7 +17,7 @@ fn paused_and_aborted_are_never_said_while_something_is_in_flight() {
 #[test]
 fn only_begin_resume_and_reopen_make_a_run_send() {
     for at in run_standings() {
-        for event in RUN_EVENTS {
+        for event in RunEvent::ALL {
             if apply(at, event) == RunVerdict::Move(RunState::Running) {
                 assert!(matches!(event, RunEvent::Begin | RunEvent::Resume | RunEvent::Reopen), "{at:?} {event:?}");
             }
@@ -28,7 +28,7 @@ fn only_begin_resume_and_reopen_make_a_run_send() {
 #[test]
 fn missed_settled_and_aborted_are_the_ends_of_a_run() {
     for at in run_standings() {
-        for event in RUN_EVENTS {
+        for event in RunEvent::ALL {
             let moved = matches!(apply(at, event), RunVerdict::Move(_));
             let end = matches!(at.state, RunState::Missed | RunState::Settled | RunState::Aborted);
             assert!(!(end && moved), "{at:?} {event:?}");
@@ -39,7 +39,7 @@ fn missed_settled_and_aborted_are_the_ends_of_a_run() {
 #[test]
 fn no_event_leads_to_where_the_run_is() {
     for at in run_standings() {
-        for event in RUN_EVENTS {
+        for event in RunEvent::ALL {
             assert_ne!(apply(at, event), RunVerdict::Move(at.state), "{event:?}: that is a duplicate");
         }
     }
@@ -77,7 +77,7 @@ fn a_run_that_needs_two_people_never_begins_without_them() {
 proptest! {
     #[test]
     fn a_paused_run_sends_nothing_until_somebody_resumes_it(
-        script in vec((select(RUN_EVENTS.to_vec()), any::<bool>(), any::<bool>(), 0_u64..3), 1..40),
+        script in vec((select(RunEvent::ALL.to_vec()), any::<bool>(), any::<bool>(), 0_u64..3), 1..40),
         in_flight in 0_u64..3,
     ) {
         let start = RunStanding { state: RunState::Running, plan_finished: true, approval_missing: false, in_flight };

@@ -45,40 +45,6 @@ pub(crate) fn payout_event_name(event: PayoutEvent) -> String {
     name.to_owned()
 }
 
-pub(crate) const RUN_EVENTS: [RunEvent; 13] = [
-    RunEvent::FinishPlan,
-    RunEvent::AskApproval,
-    RunEvent::Approve,
-    RunEvent::Begin,
-    RunEvent::Pause,
-    RunEvent::Drain,
-    RunEvent::Resume,
-    RunEvent::Complete,
-    RunEvent::CompleteWithFailures,
-    RunEvent::Reopen,
-    RunEvent::Settle,
-    RunEvent::Abort,
-    RunEvent::FinishAbort,
-];
-
-pub(crate) const fn run_event_name(event: RunEvent) -> &'static str {
-    match event {
-        RunEvent::FinishPlan => "finish_plan",
-        RunEvent::AskApproval => "ask_approval",
-        RunEvent::Approve => "approve",
-        RunEvent::Begin => "begin",
-        RunEvent::Pause => "pause",
-        RunEvent::Drain => "drain",
-        RunEvent::Resume => "resume",
-        RunEvent::Complete => "complete",
-        RunEvent::CompleteWithFailures => "complete_with_failures",
-        RunEvent::Reopen => "reopen",
-        RunEvent::Settle => "settle",
-        RunEvent::Abort => "abort",
-        RunEvent::FinishAbort => "finish_abort",
-    }
-}
-
 /// Every standing of a payout. Only a failed one is told apart by whether it has an object.
 pub(crate) fn payout_standings() -> Vec<Standing> {
     PayoutState::ALL.into_iter().flat_map(|state| [true, false].map(|executed| Standing { state, executed })).collect()
@@ -190,7 +156,7 @@ fn every_payout_state_meets_every_event_as_the_hand_written_table_says() {
 #[test]
 fn every_standing_of_a_run_meets_every_event_as_the_hand_written_table_says() {
     let table = read(include_str!("../run_states.txt"), |_, name| name.to_owned());
-    table.has_exactly_these_columns(&RUN_EVENTS.into_iter().map(|event| run_event_name(event).to_owned()).collect());
+    table.has_exactly_these_columns(&RunEvent::ALL.into_iter().map(|event| event.as_str().to_owned()).collect());
     let fits = |name: &str, at: RunStanding| {
         let words: Vec<&str> = name.split(' ').collect();
         let [state, plan, approval, in_flight] = words[..] else { panic!("row {name:?} needs four words") };
@@ -210,8 +176,8 @@ fn every_standing_of_a_run_meets_every_event_as_the_hand_written_table_says() {
         let rows: Vec<usize> = (0..table.rows.len()).filter(|row| fits(&table.rows[*row].0, at)).collect();
         let [row] = rows[..] else { panic!("{at:?} has {} rows in run_states.txt, it needs one", rows.len()) };
         used.insert(row);
-        for event in RUN_EVENTS {
-            let (column, code) = (run_event_name(event), run_word(run::apply(at, event)));
+        for event in RunEvent::ALL {
+            let (column, code) = (event.as_str(), run_word(run::apply(at, event)));
             let cell = table.cell(row, column);
             if cell != code {
                 wrong.push(format!("{} × {column}: the table says {cell}, the code {code}", table.rows[row].0));

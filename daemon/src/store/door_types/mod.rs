@@ -51,27 +51,7 @@ pub struct Done {
     pub already: bool,
 }
 
-/// The word of a run's event in the journal (`run.pause`) and in refusals.
-#[must_use]
-pub const fn event_word(event: RunEvent) -> &'static str {
-    match event {
-        RunEvent::FinishPlan => "finish_plan",
-        RunEvent::AskApproval => "ask_approval",
-        RunEvent::Approve => "approve",
-        RunEvent::Begin => "begin",
-        RunEvent::Pause => "pause",
-        RunEvent::Drain => "drain",
-        RunEvent::Resume => "resume",
-        RunEvent::Complete => "complete",
-        RunEvent::CompleteWithFailures => "complete_with_failures",
-        RunEvent::Reopen => "reopen",
-        RunEvent::Settle => "settle",
-        RunEvent::Abort => "abort",
-        RunEvent::FinishAbort => "finish_abort",
-    }
-}
-
-/// What such an event asks of a run, as the end of "it cannot be …".
+/// What a run's event asks of it, as the end of "it cannot be …".
 #[must_use]
 pub(in crate::store) const fn event_participle(event: RunEvent) -> &'static str {
     match event {

@@ -241,7 +241,6 @@ fn in_doubt(candidate: &Candidate) -> bool {
 fn barred_change(candidate: &Candidate, skip: (SkipReason, String), keep: bool, now_ms: i64) -> Change {
     const LOOK_AGAIN_MS: i64 = 60_000;
     Change {
-        payout_id: candidate.id.clone(),
         event: (!keep).then_some(PayoutEvent::Void),
         cause: Some(skip.0.as_str().to_owned()),
         failure_reason: Some(skip.1.clone()),
@@ -251,27 +250,17 @@ fn barred_change(candidate: &Candidate, skip: (SkipReason, String), keep: bool, 
             ..AttemptChange::default()
         }),
         not_before_ms: keep.then(|| now_ms.saturating_add(LOOK_AGAIN_MS)),
-        hold: None,
-        late: None,
         skip: Some(skip),
-        by: By::Engine,
         detail: serde_json::json!({"guard": "shut"}),
+        ..Change::new(candidate.id.clone(), By::Engine)
     }
 }
 
 fn intend_change(intent: &Intent) -> Change {
     Change {
-        payout_id: intent.payout_id.clone(),
         event: Some(PayoutEvent::Intend),
-        cause: None,
-        failure_reason: None,
-        attempt: None,
-        not_before_ms: None,
-        hold: None,
-        late: None,
-        skip: None,
-        by: By::Engine,
         detail: serde_json::json!({"key": intent.key}),
+        ..Change::new(intent.payout_id.clone(), By::Engine)
     }
 }
 

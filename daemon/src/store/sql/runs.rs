@@ -2,7 +2,7 @@
 use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease, rows};
 use crate::store::{
     StoreError,
-    door_types::{event_participle, event_word},
+    door_types::event_participle,
     types::{By, Fence, NewRun, Note, RunRow},
 };
 use jiff::civil::Date;
@@ -198,7 +198,7 @@ pub(in crate::store) async fn change(
     row.plan_finished |= planned_now;
     write(&mut tx, &row).await?;
     let detail = serde_json::json!({ "label": row.label.to_string() });
-    let note = note(&row, by, event_word(event), Some(from), reason.map(str::to_owned), detail);
+    let note = note(&row, by, event.as_str(), Some(from), reason.map(str::to_owned), detail);
     let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
     commit(tx).await?;
     Ok((row, verdict, seq))

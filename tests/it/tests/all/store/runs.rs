@@ -297,21 +297,6 @@ async fn purses_still_to_plan_are_counted_behind_the_place_of_the_plan() {
 
 #[tokio::test]
 async fn the_store_moves_a_run_exactly_as_the_core_says() {
-    const EVENTS: [RunEvent; 13] = [
-        RunEvent::FinishPlan,
-        RunEvent::AskApproval,
-        RunEvent::Approve,
-        RunEvent::Begin,
-        RunEvent::Pause,
-        RunEvent::Drain,
-        RunEvent::Resume,
-        RunEvent::Complete,
-        RunEvent::CompleteWithFailures,
-        RunEvent::Reopen,
-        RunEvent::Settle,
-        RunEvent::Abort,
-        RunEvent::FinishAbort,
-    ];
     each_database(async |database| {
         let (store, _) = database.store().await;
         let id = a_run(&store).await.id;
@@ -322,7 +307,7 @@ async fn the_store_moves_a_run_exactly_as_the_core_says() {
                 .execute(&format!("UPDATE payout_runs SET state = '{}', plan_finished = {planned}", state.as_str()))
                 .await;
             let mut before = store.run(id.as_str()).await.unwrap();
-            for event in EVENTS {
+            for event in RunEvent::ALL {
                 let standing = RunStanding { state, plan_finished, approval_missing: false, in_flight: 0 };
                 let head = store.journal_head().await.unwrap().0;
                 let answer = store.change_run(None, &id, event, &ann(), Some("why")).await;
