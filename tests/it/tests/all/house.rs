@@ -159,7 +159,7 @@ fn a_dependency_with_a_room_of_its_own_is_named_by_its_owner_only() {
     let packages = Packages::read();
     let owners: [(&str, &[&str]); 9] = [
         ("async-stripe", &["payoutd"]),
-        ("sqlx", &["payoutd", "rehearsal", "it"]),
+        ("sqlx", &["payoutd", "rehearsal", "it", "bench"]),
         ("axum", &["payoutd", "stripe-twin"]),
         ("clokwerk", &["payoutd"]),
         ("chrono", &["payoutd"]),
