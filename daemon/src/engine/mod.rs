@@ -86,7 +86,7 @@ use payout_shared::{
     answer::{PayoutObject, Sent},
     id::{AccountId, PayoutId, RunId},
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -122,7 +122,9 @@ pub struct Engine {
     lease: Option<lead::Lease>,
     /// Keys of ours on the wire, as far as this process knows.
     flying: HashSet<String>,
-    /// Accounts being read, and those whose last read failed, with the time of the next.
+    /// Accounts of the page that is planned next: those still to be read, those being read, and those whose last read failed, with the
+    /// time of the next.
+    to_read: VecDeque<AccountId>,
     reading: HashSet<AccountId>,
     read_again: HashMap<AccountId, BootMs>,
     /// Accounts whose answers could not be read, and how often in a row.
@@ -155,6 +157,7 @@ impl Engine {
             arrived: Vec::new(),
             lease: None,
             flying: HashSet::new(),
+            to_read: VecDeque::new(),
             reading: HashSet::new(),
             read_again: HashMap::new(),
             unreadable: HashMap::new(),

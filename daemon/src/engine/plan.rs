@@ -1,4 +1,5 @@
-//! Planning: accounts are read once, then purses are decided page by page.
+//! Planning, page by page: a page's accounts are read when what is known of them is old, then its purses are decided. Each pass does at
+//! most one page, whatever the run's size, so that a pause, an answer or a lease never waits for more.
 use super::{Done, Engine, IDLE_MS, lead::Lease};
 use crate::{
     clock::BootMs,
@@ -58,22 +59,26 @@ impl Engine {
         }
     }
 
-    /// Starts the reads that are missing; true when none is.
+    /// Starts the reads that are missing for the next page; true when none is. The store is asked again only when all that it named
+    /// before are read or failed: not once per answer.
     async fn accounts_known(&mut self, run: &RunRow) -> Result<bool, StoreError> {
-        let old = self.parts.clock.now_ms().saturating_sub(self.parts.settings.account_stale_ms);
-        let limit = i64::try_from(READS_MAX * 2).unwrap_or(i64::MAX);
-        let stale = self.parts.store.stale_accounts(old, Some(&run.id), limit).await?;
-        if stale.is_empty() {
-            return Ok(true);
-        }
-        let Some(stripe) = self.parts.stripe.clone() else { return Ok(false) };
-        let now = self.parts.clock.boot();
-        self.read_again.retain(|_, at| *at > now);
-        for account in stale {
-            if self.reading.len() >= READS_MAX {
-                break;
+        if self.to_read.is_empty() && self.reading.is_empty() {
+            let old = self.parts.clock.now_ms().saturating_sub(self.parts.settings.account_stale_ms);
+            let stale = self.parts.store.stale_accounts(run, old, self.parts.settings.plan_page).await?;
+            if stale.is_empty() {
+                return Ok(true);
             }
-            if self.read_again.contains_key(&account) || !self.reading.insert(account.clone()) {
+            let now = self.parts.clock.boot();
+            self.read_again.retain(|_, at| *at > now);
+            self.to_read = stale.into_iter().filter(|account| !self.read_again.contains_key(account)).collect();
+        }
+        let Some(stripe) = self.parts.stripe.clone() else {
+            self.to_read.clear();
+            return Ok(false);
+        };
+        while self.reading.len() < READS_MAX {
+            let Some(account) = self.to_read.pop_front() else { break };
+            if !self.reading.insert(account.clone()) {
                 continue;
             }
             let (stripe, done) = (stripe.clone(), self.done_tx.clone());

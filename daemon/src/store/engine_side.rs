@@ -1,6 +1,6 @@
 //! What the engine does in the store. Every write carries its fencing token and is refused when the lease is another's.
 use super::{
-    Store, StoreError,
+    Question, Store, StoreError,
     types::{
         Change, Changed, Encode, Fence, Gate, Intended, KnownAttempt, PlanContext, PlanPage, RunRow, Unresolved,
         Wanted, WorkLeft,
@@ -8,7 +8,7 @@ use super::{
 };
 use payout_shared::{
     answer::PayoutObject,
-    id::{CreatorId, ObjectId, PayoutId, RunId},
+    id::{AccountId, CreatorId, ObjectId, PayoutId, RunId},
 };
 
 impl Store {
@@ -72,6 +72,21 @@ impl Store {
         })
     }
 
+    /// Accounts that must be read before the next page of a run's plan can be decided: with free entries, and never read, known to be
+    /// old, or read before `read_before_ms`. In order of their ids, at most as many as the page has purses.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn stale_accounts(
+        &self,
+        run: &RunRow,
+        read_before_ms: i64,
+        page: i64,
+    ) -> Result<Vec<AccountId>, StoreError> {
+        let creators = self.named(run).await?;
+        on!(self, pool, sql => sql::accounts::to_read(pool, run, creators.as_deref(), read_before_ms, page).await)
+    }
+
     /// Plans the next page of a run: decisions, items, carries, outcomes and the run's place in one transaction.
     ///
     /// # Errors
@@ -88,7 +103,7 @@ impl Store {
         let (now_ms, ids) = (self.clock.now_ms(), &self.ids);
         on!(self, pool, sql => {
             let writing = sql::plan::Writing { fence, now_ms, ids, context };
-            let of = sql::plan::PlanRun::of(run, creators.as_deref());
+            let of = sql::purses::PlanRun::of(run, creators.as_deref());
             sql::plan::write_page(pool, writing, &of, sql::plan::Purses::After(&run.plan_after, limit)).await
         })
     }
@@ -107,7 +122,7 @@ impl Store {
         context: &PlanContext,
     ) -> Result<PlanPage, StoreError> {
         on!(self, pool, sql => {
-            let run = sql::plan::PlanRun { id: "", cutoff_ms, instant_ms, creators };
+            let run = sql::purses::PlanRun { id: "", cutoff_ms, instant_ms, creators };
             sql::plan::preview(pool, &run, after, limit, context).await
         })
     }
@@ -151,6 +166,15 @@ impl Store {
     pub async fn record_foreign(&self, fence: Fence, objects: &[(PayoutObject, String)]) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         on!(self, pool, sql => sql::attempts::foreign(pool, fence, now_ms, objects).await)
+    }
+
+    /// How the database would answer a question, in its own words, a line a step: for whoever wonders why something is slow, and for the
+    /// tests that hold it to its indexes. It reads nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a place or cursor that is none; [`StoreError::Database`].
+    pub async fn explain(&self, question: &Question<'_>) -> Result<Vec<String>, StoreError> {
+        on!(self, pool, sql => sql::explain::explain(pool, question).await)
     }
 
     /// What a run has left to do; payouts that are due are counted up to `due_max`.

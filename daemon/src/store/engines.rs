@@ -14,6 +14,8 @@ macro_rules! bodies {
         pub(in crate::store) mod change;
         #[path = "../sql/creators.rs"]
         pub(in crate::store) mod creators;
+        #[path = "../sql/explain.rs"]
+        pub(in crate::store) mod explain;
         #[path = "../sql/facts.rs"]
         mod facts;
         #[path = "../sql/holds.rs"]
@@ -34,6 +36,8 @@ macro_rules! bodies {
         pub(in crate::store) mod pages;
         #[path = "../sql/plan.rs"]
         pub(in crate::store) mod plan;
+        #[path = "../sql/purses.rs"]
+        pub(in crate::store) mod purses;
         #[path = "../sql/rows.rs"]
         mod rows;
         #[path = "../sql/run_counts.rs"]
@@ -54,6 +58,7 @@ pub(super) mod on_sqlite {
     pub(super) type DB = sqlx::Sqlite;
     pub(super) type Pool = sqlx::SqlitePool;
     pub(super) type Tx = sqlx::Transaction<'static, DB>;
+    pub(super) type Query = sqlx::query::Query<'static, DB, <DB as sqlx::Database>::Arguments>;
 
     /// The database's own clock, Unix milliseconds. The lease on SQLite is a file lock besides; this is the host's wall clock.
     pub(super) const NOW_MS: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
@@ -61,6 +66,11 @@ pub(super) mod on_sqlite {
     pub(super) const FOR_UPDATE: &str = "";
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = "";
+
+    /// Asks how a statement would be answered; the column that says a step, and those of its number and of the step that it is part of.
+    pub(super) const EXPLAIN: (&str, usize, Option<(usize, usize)>) = ("EXPLAIN QUERY PLAN ", 3, Some((0, 1)));
+    /// An index of some rows is taken only when the question repeats its words.
+    pub(super) const REPEAT_WORDS: bool = true;
 
     pub(super) use crate::store::fault::commit;
 
@@ -84,6 +94,7 @@ pub(super) mod on_postgres {
     pub(super) type DB = sqlx::Postgres;
     pub(super) type Pool = sqlx::PgPool;
     pub(super) type Tx = sqlx::Transaction<'static, DB>;
+    pub(super) type Query = sqlx::query::Query<'static, DB, <DB as sqlx::Database>::Arguments>;
 
     /// The database's own clock, Unix milliseconds.
     pub(super) const NOW_MS: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
@@ -91,6 +102,11 @@ pub(super) mod on_postgres {
     pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = " FOR SHARE";
+
+    /// Asks how a statement would be answered; the column that says a step, which is indented already.
+    pub(super) const EXPLAIN: (&str, usize, Option<(usize, usize)>) = ("EXPLAIN ", 0, None);
+    /// An index of some rows is taken when it fits; words that say a thing twice would only make it guess wrong.
+    pub(super) const REPEAT_WORDS: bool = false;
 
     pub(super) use crate::store::fault::commit;
 

@@ -9,11 +9,13 @@ mod engines;
 mod error;
 pub mod fault;
 mod migrations;
+mod question;
 mod schema;
 pub mod types;
 
 pub use db::Db;
 pub use error::StoreError;
+pub use question::Question;
 pub use schema::SchemaState;
 
 use crate::clock::Clock;

@@ -7,7 +7,7 @@ use crate::store::{
     },
     types::{By, Fence},
 };
-use payout_shared::id::{AccountId, CreatorId, RunId};
+use payout_shared::id::{AccountId, CreatorId};
 
 impl Store {
     /// Stores a webhook whose signature was checked; `false` when its id is known (Stripe repeats itself). After this it may be
@@ -74,20 +74,6 @@ impl Store {
         plain("the file's name", file_name)?;
         let now_ms = self.clock.now_ms();
         on!(self, pool, sql => sql::import::import(pool, now_ms, rows, file_name, by, &progress).await)
-    }
-
-    /// Accounts with free entries that were never read, are known to be old, or were read before `read_before_ms`, in order of their
-    /// ids. With a run that names creators, only theirs.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn stale_accounts(
-        &self,
-        read_before_ms: i64,
-        run: Option<&RunId>,
-        limit: i64,
-    ) -> Result<Vec<AccountId>, StoreError> {
-        on!(self, pool, sql => sql::accounts::to_read(pool, read_before_ms, run, limit.max(0)).await)
     }
 
     /// Records what Stripe said of accounts; unknown ones are left out.

@@ -1,45 +1,54 @@
 //! What Stripe last said of accounts: which are to be read again, and what a read says. A bank account that replaces another one is
 //! marked with the time: a swapped bank account is how money is stolen.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease, purses, rows};
 use crate::store::{
     StoreError,
     door_types::{AccountRead, AccountRow, BANK_REMOVED, BankRead},
-    types::{By, Fence, Note},
+    types::{By, Fence, Note, RunRow},
 };
-use payout_shared::id::{AccountId, CreatorId, DestinationId, RunId};
-use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+use payout_shared::id::{AccountId, CreatorId, DestinationId};
+use sqlx::{QueryBuilder, Row};
 use std::collections::HashMap;
 
 /// Accounts per transaction's statement: ten binds each stay far below both databases' limits.
 const ACCOUNTS_PER_STATEMENT: usize = 500;
 
-/// Accounts with free entries that were never read, are known to be old, or were read before that time; with a run that names
-/// creators, only theirs. In order of their ids.
+/// Asks which accounts between two places are to be read: never read, known to be old, or read before that time, and with free
+/// entries. The run names its creators or none.
+pub(super) fn to_read_query(run: &RunRow, read_before_ms: i64, last: &purses::Key) -> QueryBuilder<DB> {
+    let mut query = QueryBuilder::<DB>::new("SELECT a.account_id FROM creator_stripe_accounts a WHERE a.account_id <= ");
+    query.push_bind(last.0.clone());
+    if let Some((account, _)) = purses::place_key(&run.plan_after) {
+        // The account of the place has other currencies behind it, maybe.
+        query.push(" AND a.account_id >= ").push_bind(account.to_owned());
+    }
+    query.push(" AND (a.stale OR a.read_at_ms IS NULL OR a.read_at_ms < ").push_bind(read_before_ms).push(")");
+    if run.named_only {
+        query.push(" AND a.creator_id IN (SELECT n.creator_id FROM payout_run_creators n WHERE n.run_id = ");
+        query.push_bind(run.id.as_str().to_owned()).push(")");
+    }
+    query.push(
+        " AND EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = a.account_id AND NOT EXISTS \
+         (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) ORDER BY a.account_id",
+    );
+    query
+}
+
+/// The accounts to be read before the next page of a run's plan can be decided, in order of their ids: at most a page of them.
 pub(in crate::store) async fn to_read(
     pool: &Pool,
+    run: &RunRow,
+    creators: Option<&[CreatorId]>,
     read_before_ms: i64,
-    run: Option<&RunId>,
-    limit: i64,
+    page: i64,
 ) -> Result<Vec<AccountId>, StoreError> {
-    let named = if run.is_some() {
-        " AND (EXISTS (SELECT 1 FROM payout_runs r WHERE r.id = $3 AND NOT r.named_only) \
-           OR a.creator_id IN (SELECT n.creator_id FROM payout_run_creators n WHERE n.run_id = $3))"
-    } else {
-        ""
+    let mut connection = pool.acquire().await?;
+    let of = purses::PlanRun::of(run, creators);
+    let Some(end) = purses::end_of_page(&mut connection, &of, &run.plan_after, page).await? else {
+        return Ok(Vec::new());
     };
-    let text = format!(
-        "SELECT a.account_id FROM creator_stripe_accounts a \
-         WHERE (a.stale OR a.read_at_ms IS NULL OR a.read_at_ms < $1){named} \
-         AND EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = a.account_id AND NOT EXISTS \
-             (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) \
-         ORDER BY a.account_id LIMIT $2"
-    );
-    let query = sqlx::query::<DB>(AssertSqlSafe(text)).bind(read_before_ms).bind(limit);
-    let query = match run {
-        Some(run) => query.bind(run.as_str()),
-        None => query,
-    };
-    query.fetch_all(pool).await?.iter().map(|row| Ok(AccountId::new(row.try_get::<String, _>(0)?))).collect()
+    let found = to_read_query(run, read_before_ms, &end.last).build().fetch_all(&mut *connection).await?;
+    found.iter().map(|row| Ok(AccountId::new(row.try_get::<String, _>(0)?))).collect()
 }
 
 /// Says that what is known of an account is old; `false` when no such account is known.

@@ -1,5 +1,5 @@
 //! What the engine asks about attempts: which are unresolved, which were left on the wire by a dead engine, whose an object is.
-use super::{DB, Pool, begin, change, commit, journal, lease};
+use super::{DB, Pool, Query, begin, change, commit, journal, lease};
 use crate::store::{
     StoreError,
     types::{Fence, KnownAttempt, Note, Unresolved, WorkLeft},
@@ -13,9 +13,9 @@ use payout_shared::{
 };
 use sqlx::{QueryBuilder, Row};
 
-/// Unknown payouts whose time has come and of which nothing is on the wire, oldest first.
-pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
-    let rows = sqlx::query::<DB>(
+/// Asks for unknown payouts whose time has come and of which nothing is on the wire, oldest first.
+pub(super) fn unresolved_query(now_ms: i64, limit: i64) -> Query {
+    sqlx::query::<DB>(
         "SELECT p.id, p.run_id, t.key, t.account_id, t.amount_minor, t.currency, t.destination_id, \
          COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends \
          FROM creator_payouts p JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts \
@@ -23,8 +23,11 @@ pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -
     )
     .bind(now_ms)
     .bind(limit)
-    .fetch_all(pool)
-    .await?;
+}
+
+/// Unknown payouts whose time has come and of which nothing is on the wire, oldest first.
+pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
+    let rows = unresolved_query(now_ms, limit).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Unresolved {
@@ -49,14 +52,20 @@ fn money(minor: i64, currency: String) -> Result<Money, StoreError> {
     Ok(Money::new(minor, currency))
 }
 
-/// Attempts whose send has no recorded answer: (payout, key, token of the intent).
+/// Asks for what is on the wire. In no order: one by key would be had by reading all keys there ever were.
+pub(super) fn on_wire_query() -> Query {
+    sqlx::query::<DB>("SELECT payout_id, key, token FROM payout_attempts WHERE on_wire")
+}
+
+/// Attempts whose send has no recorded answer, by their keys: (payout, key, token of the intent).
 pub(in crate::store) async fn on_wire(pool: &Pool) -> Result<Vec<(PayoutId, String, i64)>, StoreError> {
-    sqlx::query::<DB>("SELECT payout_id, key, token FROM payout_attempts WHERE on_wire ORDER BY key")
-        .fetch_all(pool)
-        .await?
-        .iter()
-        .map(|row| Ok((PayoutId::new(row.try_get::<String, _>(0)?), row.try_get(1)?, row.try_get(2)?)))
-        .collect()
+    let rows = on_wire_query().fetch_all(pool).await?;
+    let read = |row: &<DB as sqlx::Database>::Row| {
+        Ok((PayoutId::new(row.try_get::<String, _>(0)?), row.try_get(1)?, row.try_get(2)?))
+    };
+    let mut found: Vec<(PayoutId, String, i64)> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
+    found.sort_by(|a, b| a.1.cmp(&b.1));
+    Ok(found)
 }
 
 /// The attempts that these keys or objects are of.
@@ -148,14 +157,9 @@ pub(in crate::store) async fn run_creators(pool: &Pool, run: &RunId) -> Result<V
         .collect()
 }
 
-/// What a run has left to do. Each part is a seek in an index, however many payouts the run has.
-pub(in crate::store) async fn work_left(
-    pool: &Pool,
-    run: &RunId,
-    now_ms: i64,
-    due_max: i64,
-) -> Result<WorkLeft, StoreError> {
-    let row = sqlx::query::<DB>(
+/// Asks what a run has left to do. Each part is a seek in an index, however many payouts the run has.
+pub(super) fn work_left_query(run: &RunId, now_ms: i64, due_max: i64) -> Query {
+    sqlx::query::<DB>(
         "SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM creator_payouts \
            WHERE run_id = $1 AND state = 'planned' AND not_before_ms <= $2 LIMIT $3) AS due), \
          (SELECT MIN(not_before_ms) FROM creator_payouts WHERE run_id = $1 AND state = 'planned'), \
@@ -164,11 +168,19 @@ pub(in crate::store) async fn work_left(
          EXISTS (SELECT 1 FROM creator_payouts WHERE run_id = $1 AND state IN ('failed', 'returned')), \
          (SELECT COUNT(*) FROM payout_attempts WHERE run_id = $1 AND on_wire)",
     )
-    .bind(run.as_str())
+    .bind(run.as_str().to_owned())
     .bind(now_ms)
     .bind(due_max)
-    .fetch_one(pool)
-    .await?;
+}
+
+/// What a run has left to do.
+pub(in crate::store) async fn work_left(
+    pool: &Pool,
+    run: &RunId,
+    now_ms: i64,
+    due_max: i64,
+) -> Result<WorkLeft, StoreError> {
+    let row = work_left_query(run, now_ms, due_max).fetch_one(pool).await?;
     Ok(WorkLeft {
         due: row.try_get(0)?,
         planned_due_ms: row.try_get(1)?,

@@ -1,5 +1,5 @@
 //! Creators: their ids page by page, and one of them whole. What the plan would decide is asked of the plan's own reading.
-use super::{DB, Pool, Tx, accounts, begin_snapshot, books, holds, plan, rows};
+use super::{DB, Pool, Tx, accounts, begin_snapshot, books, holds, plan, purses, rows};
 use crate::store::{
     StoreError,
     door_types::{CreatorShow, PayoutRow},
@@ -65,7 +65,7 @@ async fn decided(
     now_ms: i64,
     context: &PlanContext,
 ) -> Result<Vec<PlannedPurse>, StoreError> {
-    let run = plan::PlanRun {
+    let run = purses::PlanRun {
         id: "",
         cutoff_ms: now_ms,
         instant_ms: now_ms,

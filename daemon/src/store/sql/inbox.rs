@@ -1,5 +1,5 @@
 //! Webhooks: stored before they are answered, once per event id, understood later in the order they came.
-use super::{DB, Pool, begin, commit, lease};
+use super::{DB, Pool, Query, begin, commit, lease};
 use crate::store::{
     StoreError,
     door_types::{InboxEvent, InboxRow},
@@ -29,15 +29,18 @@ pub(in crate::store) async fn put(pool: &Pool, now_ms: i64, event: &InboxEvent) 
     Ok(done.rows_affected() > 0)
 }
 
-/// The oldest events that nobody has looked at, in the order they came.
-pub(in crate::store) async fn todo(pool: &Pool, limit: i64) -> Result<Vec<InboxRow>, StoreError> {
-    let found = sqlx::query::<DB>(
+/// Asks for the oldest events that nobody has looked at, in the order they came.
+pub(super) fn todo_query(limit: i64) -> Query {
+    sqlx::query::<DB>(
         "SELECT seq, received_at_ms, event_id, event_type, account_id, object_id, livemode, created_s, body \
          FROM webhook_inbox WHERE processed_at_ms IS NULL ORDER BY seq LIMIT $1",
     )
     .bind(limit)
-    .fetch_all(pool)
-    .await?;
+}
+
+/// The oldest events that nobody has looked at, in the order they came.
+pub(in crate::store) async fn todo(pool: &Pool, limit: i64) -> Result<Vec<InboxRow>, StoreError> {
+    let found = todo_query(limit).fetch_all(pool).await?;
     found
         .iter()
         .map(|row| {

@@ -1,6 +1,6 @@
 //! The guard and the intent, in one transaction: a request may leave only when this has committed, and only with the key and the
 //! bytes that it stored. The gate (lease, pause) is locked until the commit, so that a pause that has committed is never overtaken.
-use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, commit, facts, journal, lease, plan as planning};
+use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, commit, facts, journal, lease, plan as planning, purses};
 use crate::store::{
     StoreError,
     types::{AttemptChange, By, Change, Encode, Gate, Ids, Intended, Intent, Note, PlanContext, Wanted},
@@ -85,10 +85,10 @@ pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> 
     count_attempts(&mut tx, &outcome.intents).await?;
     if !again.is_empty() {
         let (id, creators) = (ask.run.as_str(), None);
-        let plan = planning::PlanRun { id, cutoff_ms: run.cutoff_ms, instant_ms: run.instant_ms, creators };
-        let purses = planning::Purses::These(&again);
+        let plan = purses::PlanRun { id, cutoff_ms: run.cutoff_ms, instant_ms: run.instant_ms, creators };
+        let these = planning::Purses::These(&again);
         let writing = planning::Writing { fence: gate.fence, now_ms: gate.now_ms, ids: ask.ids, context: ask.context };
-        notes.extend(planning::in_tx(&mut tx, writing, &plan, purses).await?.1);
+        notes.extend(planning::in_tx(&mut tx, writing, &plan, these).await?.1);
     }
     journal::append(&mut tx, gate.now_ms, notes).await?;
     commit(tx).await?;
@@ -121,12 +121,13 @@ async fn open_gate(tx: &mut Tx, run: &RunId) -> Result<Option<Open>, StoreError>
     Ok((!paused && RunState::parse(&state) == Some(RunState::Running)).then_some(open))
 }
 
-async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candidate>, StoreError> {
+/// Asks for the payouts that may be about to leave.
+pub(super) fn wanted_query(now_ms: i64, stripe_now_ms: i64, run: &RunId, wanted: Wanted<'_>) -> QueryBuilder<DB> {
     let mut ids = QueryBuilder::<DB>::new("SELECT id FROM creator_payouts WHERE run_id = ");
-    ids.push_bind(ask.run.as_str());
-    match ask.wanted {
+    ids.push_bind(run.as_str().to_owned());
+    match wanted {
         Wanted::Due(limit) => {
-            ids.push(" AND state = 'planned' AND not_before_ms <= ").push_bind(gate.now_ms);
+            ids.push(" AND state = 'planned' AND not_before_ms <= ").push_bind(now_ms);
             ids.push(" ORDER BY not_before_ms, id LIMIT ").push_bind(limit);
         }
         Wanted::Resend(payouts) => {
@@ -140,21 +141,21 @@ async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candid
                 ") AND EXISTS (SELECT 1 FROM payout_attempts t WHERE t.payout_id = creator_payouts.id AND t.kind = 'create' \
                  AND t.number = creator_payouts.attempts AND NOT t.no_resend AND t.first_sent_stripe_ms > ",
             );
-            ids.push_bind(gate.stripe_now_ms.saturating_sub(RESEND_WITHIN_MS)).push(") ORDER BY id");
+            ids.push_bind(stripe_now_ms.saturating_sub(RESEND_WITHIN_MS)).push(") ORDER BY id");
         }
     }
     ids.push(FOR_UPDATE);
-    let ids: Vec<String> =
-        ids.build().fetch_all(&mut **tx).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
+    ids
+}
+
+/// Asks for what the guard needs to know of these payouts.
+pub(super) fn candidates_query(now_ms: i64, ids: &[String]) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(facts::COLUMNS);
     query.push(
         ", q.id, q.number, q.attempts, q.amount_minor, q.destination_id, q.created_at_ms < ",
     );
-    query.push_bind(gate.now_ms.saturating_sub(PLAN_AGE_MAX_MS));
+    query.push_bind(now_ms.saturating_sub(PLAN_AGE_MAX_MS));
     query.push(
         " OR EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency \
            AND e.amount_minor < 0 \
@@ -167,10 +168,21 @@ async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candid
         " LEFT JOIN payout_attempts t ON t.payout_id = q.id AND t.kind = 'create' AND t.number = q.attempts WHERE q.id IN (",
     );
     let mut list = query.separated(", ");
-    for id in &ids {
-        list.push_bind(id);
+    for id in ids {
+        list.push_bind(id.clone());
     }
     query.push(") ORDER BY q.not_before_ms, q.id");
+    query
+}
+
+async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candidate>, StoreError> {
+    let mut wanted = wanted_query(gate.now_ms, gate.stripe_now_ms, ask.run, ask.wanted);
+    let ids: Vec<String> =
+        wanted.build().fetch_all(&mut **tx).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = candidates_query(gate.now_ms, &ids);
     query.build().fetch_all(&mut **tx).await?.iter().map(|row| candidate(row, ask.context)).collect()
 }
 

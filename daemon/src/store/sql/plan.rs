@@ -1,13 +1,16 @@
 //! The plan, a page of purses at a time: the database sums, the core decides, the database writes the items in bulk and their sums
 //! are checked again. A dry run is the same reading without the writing.
-use super::{DB, Pool, Tx, begin, commit, facts, journal, lease};
+use super::{
+    DB, Pool, Tx, begin, commit, facts, journal, lease,
+    purses::{End, FREE, PlanRun, Reach, end_of_page, facts_query, place_of, push_mature},
+};
 use crate::store::{
     StoreError,
-    types::{Fence, Ids, Note, PlanContext, PlanPage, PlannedPurse, RunRow},
+    types::{Fence, Ids, Note, PlanContext, PlanPage, PlannedPurse},
 };
 use payout_shared::{
     currency::Currency,
-    id::{AccountId, CreatorId, PayoutId},
+    id::{AccountId, PayoutId},
     plan::{self, Decision, PurseFacts},
 };
 use sqlx::{QueryBuilder, Row};
@@ -18,27 +21,10 @@ const ROWS_PER_STATEMENT: usize = 500;
 /// Which purses of a run.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) enum Purses<'a> {
-    /// The next so many after this place ("account currency"; empty = from the start).
+    /// The next so many after this place ("account currency"; empty = from the start), whether anything is free in them or not.
     After(&'a str, i64),
     /// These.
     These(&'a [(AccountId, Currency)]),
-}
-
-/// What a plan needs to know of its run; a dry run has one that isn't stored.
-#[derive(Clone, Debug)]
-pub(in crate::store) struct PlanRun<'a> {
-    pub(in crate::store) id: &'a str,
-    pub(in crate::store) cutoff_ms: i64,
-    pub(in crate::store) instant_ms: i64,
-    /// Only these creators; `None` = all.
-    pub(in crate::store) creators: Option<&'a [CreatorId]>,
-}
-
-impl<'a> PlanRun<'a> {
-    /// Of a stored run, and the creators named for it.
-    pub(in crate::store) fn of(run: &'a RunRow, creators: Option<&'a [CreatorId]>) -> Self {
-        Self { id: run.id.as_str(), cutoff_ms: run.cutoff_ms, instant_ms: run.instant_ms, creators }
-    }
 }
 
 struct Decided {
@@ -47,68 +33,21 @@ struct Decided {
     decision: Decision,
 }
 
-/// Which entries count: mature ones, negative ones at once, and what an earlier payout's unit left over.
-fn push_mature(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>, context: &PlanContext) {
-    query.push("(e.amount_minor < 0 OR e.kind = 'carry_in' OR (e.earned_at_ms < ").push_bind(run.cutoff_ms);
-    query.push(" AND e.available_on_ms <= ").push_bind(run.instant_ms);
-    query.push(" AND e.earned_at_ms <= ").push_bind(run.cutoff_ms.saturating_sub(context.hold_ms)).push("))");
-}
-
-const FREE: &str = "NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)";
-
-fn select(run: &PlanRun<'_>, purses: Purses<'_>, context: &PlanContext) -> QueryBuilder<DB> {
-    let mut query = QueryBuilder::<DB>::new(
-        "WITH q AS (SELECT e.account_id, e.currency, MIN(e.creator_id) AS creator_id, CAST(SUM(CASE WHEN ",
-    );
-    push_mature(&mut query, run, context);
-    query.push(" THEN e.amount_minor ELSE 0 END) AS BIGINT) AS mature, CAST(SUM(CASE WHEN ");
-    push_mature(&mut query, run, context);
-    query.push(" THEN 0 ELSE e.amount_minor END) AS BIGINT) AS immature FROM creator_earnings e WHERE ").push(FREE);
-    if let Some(creators) = run.creators {
-        query.push(" AND e.creator_id IN (");
-        let mut list = query.separated(", ");
-        for creator in creators {
-            list.push_bind(creator.to_string());
-        }
-        query.push(")");
-    }
-    match purses {
-        Purses::After(place, limit) => {
-            if let Some((account, currency)) = place.rsplit_once(' ') {
-                query.push(" AND (e.account_id, e.currency) > (").push_bind(account.to_owned());
-                query.push(", ").push_bind(currency.to_owned()).push(")");
-            }
-            query.push(" GROUP BY e.account_id, e.currency ORDER BY e.account_id, e.currency LIMIT ").push_bind(limit);
-        }
-        Purses::These(list) => {
-            query.push(" AND (");
-            for (n, (account, currency)) in list.iter().enumerate() {
-                query.push(if n == 0 { "" } else { " OR " }).push("(e.account_id = ").push_bind(account.to_string());
-                query.push(" AND e.currency = ").push_bind(currency.to_string()).push(")");
-            }
-            query.push(") GROUP BY e.account_id, e.currency");
-        }
-    }
-    query.push(") SELECT ").push(facts::COLUMNS);
-    query.push(
-        ", q.mature, q.immature, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
-         AND p.state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit')), \
-         (SELECT COALESCE(MAX(p.number), 0) FROM creator_payouts p WHERE p.run_id = ",
-    );
-    query.push_bind(run.id.to_owned());
-    query.push(" AND p.account_id = q.account_id AND p.currency = q.currency) FROM q ").push(facts::JOINS);
-    query.push(" ORDER BY q.account_id, q.currency");
-    query
-}
-
 async fn decide(
     connection: &mut <DB as sqlx::Database>::Connection,
     run: &PlanRun<'_>,
     purses: Purses<'_>,
     context: &PlanContext,
-) -> Result<Vec<Decided>, StoreError> {
+) -> Result<(Vec<Decided>, Option<End>), StoreError> {
     let mut decided = Vec::new();
-    for row in select(run, purses, context).build().fetch_all(connection).await? {
+    let (reach, end) = match purses {
+        Purses::These(list) => (Reach::These(list), None),
+        Purses::After(place, limit) => match end_of_page(&mut *connection, run, place, limit).await? {
+            None => return Ok((decided, None)),
+            Some(end) => (Reach::Between(place, end.last.clone()), Some(end)),
+        },
+    };
+    for row in facts_query(run, &reach, context).build().fetch_all(connection).await? {
         let mut facts = facts::read(&row, context)?;
         facts.mature_minor = row.try_get(15)?;
         facts.immature_minor = row.try_get(16)?;
@@ -118,13 +57,12 @@ async fn decide(
             .map_err(|error| StoreError::Broken(format!("purse {} {}: {error}", facts.account, facts.currency)))?;
         decided.push(Decided { facts, number: number.saturating_add(1), decision });
     }
-    Ok(decided)
+    Ok((decided, end))
 }
 
-fn page(decided: &[Decided], purses: Purses<'_>) -> PlanPage {
-    let full = matches!(purses, Purses::After(_, limit) if i64::try_from(decided.len()).is_ok_and(|n| n >= limit));
+fn page(decided: &[Decided], end: Option<&End>) -> PlanPage {
     PlanPage {
-        next_after: decided.last().filter(|_| full).map(|last| format!("{} {}", last.facts.account, last.facts.currency)),
+        next_after: end.filter(|end| end.full).map(|end| place_of(&end.last)),
         purses: decided
             .iter()
             .map(|purse| PlannedPurse {
@@ -160,7 +98,8 @@ pub(super) async fn preview_in(
     context: &PlanContext,
 ) -> Result<PlanPage, StoreError> {
     let purses = Purses::After(after, limit);
-    Ok(page(&decide(connection, run, purses, context).await?, purses))
+    let (decided, end) = decide(connection, run, purses, context).await?;
+    Ok(page(&decided, end.as_ref()))
 }
 
 /// What a page is written with, beside its purses.
@@ -196,8 +135,8 @@ pub(super) async fn in_tx(
     purses: Purses<'_>,
 ) -> Result<(PlanPage, Vec<Note>), StoreError> {
     let Writing { now_ms, ids, context, .. } = writing;
-    let decided = decide(&mut *tx, run, purses, context).await?;
-    let page = page(&decided, purses);
+    let (decided, end) = decide(&mut *tx, run, purses, context).await?;
+    let page = page(&decided, end.as_ref());
     let payouts: Vec<(PayoutId, &Decided)> = decided
         .iter()
         .filter(|purse| matches!(purse.decision, Decision::Pay { .. }))
@@ -205,13 +144,13 @@ pub(super) async fn in_tx(
         .collect();
     for chunk in payouts.chunks(ROWS_PER_STATEMENT) {
         insert_payouts(tx, now_ms, run, chunk).await?;
-        insert_items(tx, run, chunk, context).await?;
+        items_query(run, chunk.iter().map(|(id, _)| id.to_string()), context).build().execute(&mut **tx).await?;
         insert_carries(tx, now_ms, run, chunk).await?;
         check_sums(tx, chunk).await?;
     }
     insert_outcomes(tx, run, &decided, &payouts).await?;
     if let Purses::After(place, _) = purses {
-        move_place(tx, run, place, &page, &decided).await?;
+        move_place(tx, run, place, end.as_ref()).await?;
     }
     Ok((page, notes(run, &decided, &payouts)))
 }
@@ -253,21 +192,24 @@ fn push_ids(query: &mut QueryBuilder<DB>, payouts: &[(PayoutId, &Decided)]) {
     query.push(")");
 }
 
-async fn insert_items(
-    tx: &mut Tx,
+/// Locks what counts of these payouts' purses into them.
+pub(super) fn items_query(
     run: &PlanRun<'_>,
-    payouts: &[(PayoutId, &Decided)],
+    payouts: impl Iterator<Item = String>,
     context: &PlanContext,
-) -> Result<(), StoreError> {
+) -> QueryBuilder<DB> {
     let mut insert = QueryBuilder::<DB>::new(
         "INSERT INTO payout_items (payout_id, earning_id, amount_minor) SELECT p.id, e.id, e.amount_minor FROM creator_payouts p \
          JOIN creator_earnings e ON e.account_id = p.account_id AND e.currency = p.currency WHERE ",
     );
     push_mature(&mut insert, run, context);
-    insert.push(" AND ").push(FREE).push(" AND p.id IN ");
-    push_ids(&mut insert, payouts);
-    insert.build().execute(&mut **tx).await?;
-    Ok(())
+    insert.push(" AND ").push(FREE).push(" AND p.id IN (");
+    let mut list = insert.separated(", ");
+    for id in payouts {
+        list.push_bind(id);
+    }
+    insert.push(")");
+    insert
 }
 
 /// What the unit leaves over: −r is an item of the payout, +r is free again and counts at once.
@@ -377,16 +319,12 @@ async fn move_place(
     tx: &mut Tx,
     run: &PlanRun<'_>,
     from: &str,
-    page: &PlanPage,
-    decided: &[Decided],
+    end: Option<&End>,
 ) -> Result<(), StoreError> {
-    let to = page.next_after.clone().or_else(|| {
-        decided.last().map(|last| format!("{} {}", last.facts.account, last.facts.currency))
-    });
     let done = sqlx::query::<DB>(
         "UPDATE payout_runs SET plan_after = $1 WHERE id = $2 AND plan_after = $3 AND state = 'planning'",
     )
-    .bind(to.unwrap_or_else(|| from.to_owned()))
+    .bind(end.map_or_else(|| from.to_owned(), |end| place_of(&end.last)))
     .bind(run.id)
     .bind(from)
     .execute(&mut **tx)

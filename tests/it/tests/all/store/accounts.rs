@@ -5,7 +5,7 @@ use payout_shared::{id::AccountId, run::RunKind};
 use payoutd::store::{
     Store, StoreError,
     door_types::{AccountRead, BANK_REMOVED, BankRead},
-    types::{Fence, NewRun},
+    types::{Fence, NewRun, RunRow},
 };
 
 fn read(n: u64, bank: &str) -> AccountRead {
@@ -22,8 +22,9 @@ fn read(n: u64, bank: &str) -> AccountRead {
     }
 }
 
-async fn stale(store: &Store, before_ms: i64) -> Vec<String> {
-    store.stale_accounts(before_ms, None, 100).await.unwrap().iter().map(ToString::to_string).collect()
+/// Accounts to be read for the first page of a run.
+async fn stale(store: &Store, run: &RunRow, before_ms: i64) -> Vec<String> {
+    store.stale_accounts(run, before_ms, 100).await.unwrap().iter().map(ToString::to_string).collect()
 }
 
 #[tokio::test]
@@ -36,20 +37,24 @@ async fn unread_stale_and_old_accounts_with_free_entries_are_to_be_read() {
         database
             .execute("INSERT INTO creator_stripe_accounts (account_id, creator_id, country, created_at_ms) VALUES ('acct_4', 'creator4', 'DE', 1)")
             .await;
-        assert_eq!(stale(&store, START_MS).await, ["acct_1", "acct_2", "acct_3"], "nothing is free on acct_4");
+        assert_eq!(stale(&store, &run, START_MS).await, ["acct_1", "acct_2", "acct_3"], "nothing is free on acct_4");
         let token = fence(&store).await;
         store.record_accounts(token, &[read(1, "ba_1"), read(2, "ba_2"), read(99, "ba_x")]).await.unwrap();
-        assert_eq!(stale(&store, START_MS).await, ["acct_3"]);
-        assert_eq!(stale(&store, START_MS + 1).await, ["acct_1", "acct_2", "acct_3"]);
+        assert_eq!(stale(&store, &run, START_MS).await, ["acct_3"]);
+        assert_eq!(stale(&store, &run, START_MS + 1).await, ["acct_1", "acct_2", "acct_3"]);
         assert!(store.mark_stale(&"acct_2".into()).await.unwrap());
         assert!(!store.mark_stale(&"acct_99".into()).await.unwrap());
-        assert_eq!(stale(&store, START_MS).await, ["acct_2", "acct_3"]);
-        assert_eq!(store.stale_accounts(START_MS, None, 1).await.unwrap(), ["acct_2".into()]);
+        assert_eq!(stale(&store, &run, START_MS).await, ["acct_2", "acct_3"]);
+        let page = store.stale_accounts(&run, START_MS, 2).await.unwrap();
+        assert_eq!(page, ["acct_2".into()], "a page of two purses ends with acct_2");
+        let behind = RunRow { plan_after: "acct_2 usd".to_owned(), ..run.clone() };
+        assert_eq!(stale(&store, &behind, START_MS).await, ["acct_2", "acct_3"], "acct_2 may have other currencies");
+        let behind = RunRow { plan_after: "acct_4 usd".to_owned(), ..run.clone() };
+        assert_eq!(stale(&store, &behind, START_MS).await, [""; 0], "no purse follows");
 
         let named = NewRun { creators: vec!["creator3".into()], ..run_of(12, 3, RunKind::Manual) };
         let named = store.insert_run(&named).await.unwrap().0;
-        assert_eq!(store.stale_accounts(START_MS, Some(&named.id), 9).await.unwrap(), ["acct_3".into()]);
-        assert_eq!(store.stale_accounts(START_MS, Some(&run.id), 9).await.unwrap().len(), 2, "a run of everybody");
+        assert_eq!(stale(&store, &named, START_MS).await, ["acct_3"]);
     })
     .await;
 }
@@ -132,7 +137,8 @@ async fn a_stale_token_records_no_account_and_a_thousand_are_recorded_at_once() 
             (0..1200).map(|n| AccountRead { country: Some("FR".to_owned()), ..read(n, "ba") }).collect();
         assert!(matches!(store.record_accounts(Fence(token.0 - 1), &reads).await, Err(StoreError::Fenced { .. })));
         store.record_accounts(token, &reads).await.unwrap();
-        assert_eq!(stale(&store, START_MS).await, Vec::<String>::new());
+        let run = a_run(&store).await;
+        assert_eq!(stale(&store, &run, START_MS).await, Vec::<String>::new());
         let one = store.account_facts(&"acct_777".into()).await.unwrap();
         assert_eq!((one.country.as_str(), one.payouts_enabled, one.read_at_ms), ("FR", true, Some(START_MS)));
         assert!(matches!(store.account_facts(&"acct_x".into()).await, Err(StoreError::NotFound { .. })));

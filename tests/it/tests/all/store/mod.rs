@@ -5,7 +5,7 @@ mod books;
 mod creators;
 mod csv;
 mod daemon;
-mod fixtures;
+pub(crate) mod fixtures;
 mod import;
 mod inbox;
 mod journal;

@@ -1,0 +1,153 @@
+//! Which purses a plan is of, a page at a time, and what is asked of them. Built here, asked by the plan, by the reads before it and by
+//! the counts of what is left.
+use super::{DB, facts};
+use crate::store::{
+    StoreError,
+    types::{PlanContext, RunRow},
+};
+use payout_shared::{
+    currency::Currency,
+    id::{AccountId, CreatorId},
+};
+use sqlx::{QueryBuilder, Row};
+
+/// What a plan needs to know of its run; a dry run has one that isn't stored.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct PlanRun<'a> {
+    pub(in crate::store) id: &'a str,
+    pub(in crate::store) cutoff_ms: i64,
+    pub(in crate::store) instant_ms: i64,
+    /// Only these creators; `None` = all.
+    pub(in crate::store) creators: Option<&'a [CreatorId]>,
+}
+
+impl<'a> PlanRun<'a> {
+    /// Of a stored run, and the creators named for it.
+    pub(in crate::store) fn of(run: &'a RunRow, creators: Option<&'a [CreatorId]>) -> Self {
+        Self { id: run.id.as_str(), cutoff_ms: run.cutoff_ms, instant_ms: run.instant_ms, creators }
+    }
+
+    /// Of no stored run and all creators, for what asks only which purses there are.
+    pub(in crate::store) const fn of_all() -> Self {
+        Self { id: "", cutoff_ms: 0, instant_ms: 0, creators: None }
+    }
+}
+
+/// What a page is of.
+pub(super) enum Reach<'a> {
+    /// Every purse behind the first place, up to and with the second.
+    Between(&'a str, Key),
+    /// These.
+    These(&'a [(AccountId, Currency)]),
+}
+
+/// Where the purses of a page end, and whether more follow.
+pub(super) struct End {
+    pub(super) last: Key,
+    pub(super) full: bool,
+}
+
+/// Account and currency.
+pub(super) type Key = (String, String);
+
+/// A key as a place.
+pub(super) fn place_of((account, currency): &Key) -> String {
+    format!("{account} {currency}")
+}
+
+/// Which entries count: mature ones, negative ones at once, and what an earlier payout's unit left over.
+pub(super) fn push_mature(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>, context: &PlanContext) {
+    query.push("(e.amount_minor < 0 OR e.kind = 'carry_in' OR (e.earned_at_ms < ").push_bind(run.cutoff_ms);
+    query.push(" AND e.available_on_ms <= ").push_bind(run.instant_ms);
+    query.push(" AND e.earned_at_ms <= ").push_bind(run.cutoff_ms.saturating_sub(context.hold_ms)).push("))");
+}
+
+fn push_creators(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>) {
+    if let Some(creators) = run.creators {
+        query.push(" AND e.creator_id IN (");
+        let mut list = query.separated(", ");
+        for creator in creators {
+            list.push_bind(creator.to_string());
+        }
+        query.push(")");
+    }
+}
+
+/// Account and currency of a place; nothing at the start.
+pub(super) fn place_key(place: &str) -> Option<(&str, &str)> {
+    place.rsplit_once(' ')
+}
+
+/// Asks for the next so many purses behind a place, whether anything is free in them or not: read from the index of purses only, so
+/// that a page costs the same wherever it is and however many entries are paid already.
+pub(super) fn keys_query(run: &PlanRun<'_>, place: &str, limit: i64) -> QueryBuilder<DB> {
+    let mut query = QueryBuilder::<DB>::new("SELECT DISTINCT e.account_id, e.currency FROM creator_earnings e WHERE TRUE");
+    push_creators(&mut query, run);
+    if let Some((account, currency)) = place_key(place) {
+        query.push(" AND (e.account_id, e.currency) > (").push_bind(account.to_owned());
+        query.push(", ").push_bind(currency.to_owned()).push(")");
+    }
+    query.push(" ORDER BY e.account_id, e.currency LIMIT ").push_bind(limit);
+    query
+}
+
+/// Where the page behind a place ends; `None` when no purse follows.
+pub(super) async fn end_of_page(
+    connection: &mut <DB as sqlx::Database>::Connection,
+    run: &PlanRun<'_>,
+    place: &str,
+    limit: i64,
+) -> Result<Option<End>, StoreError> {
+    let keys = keys_query(run, place, limit).build().fetch_all(connection).await?;
+    let full = i64::try_from(keys.len()).is_ok_and(|found| found >= limit);
+    let Some(last) = keys.last() else { return Ok(None) };
+    Ok(Some(End { last: (last.try_get(0)?, last.try_get(1)?), full }))
+}
+
+/// No payout that counts has the entry.
+pub(super) const FREE: &str = "NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)";
+
+/// Asks for what the core decides on, of every purse within reach that has free entries.
+pub(super) fn facts_query(run: &PlanRun<'_>, reach: &Reach<'_>, context: &PlanContext) -> QueryBuilder<DB> {
+    let mut query = QueryBuilder::<DB>::new(
+        "WITH q AS (SELECT e.account_id, e.currency, MIN(e.creator_id) AS creator_id, CAST(SUM(CASE WHEN ",
+    );
+    push_mature(&mut query, run, context);
+    query.push(" THEN e.amount_minor ELSE 0 END) AS BIGINT) AS mature, CAST(SUM(CASE WHEN ");
+    push_mature(&mut query, run, context);
+    query.push(" THEN 0 ELSE e.amount_minor END) AS BIGINT) AS immature FROM creator_earnings e WHERE ").push(FREE);
+    push_creators(&mut query, run);
+    match reach {
+        Reach::Between(place, (account, currency)) => {
+            // Both ends, and the accounts once more by themselves: PostgreSQL can't tell how few lie between two pairs, takes a page for
+            // half of everything, and would read whole tables for it.
+            query.push(" AND e.account_id <= ").push_bind(account.clone());
+            query.push(" AND (e.account_id, e.currency) <= (").push_bind(account.clone());
+            query.push(", ").push_bind(currency.clone()).push(")");
+            if let Some((account, currency)) = place_key(place) {
+                query.push(" AND e.account_id >= ").push_bind(account.to_owned());
+                query.push(" AND (e.account_id, e.currency) > (").push_bind(account.to_owned());
+                query.push(", ").push_bind(currency.to_owned()).push(")");
+            }
+            query.push(" GROUP BY e.account_id, e.currency");
+        }
+        Reach::These(list) => {
+            query.push(" AND (");
+            for (n, (account, currency)) in list.iter().enumerate() {
+                query.push(if n == 0 { "" } else { " OR " }).push("(e.account_id = ").push_bind(account.to_string());
+                query.push(" AND e.currency = ").push_bind(currency.to_string()).push(")");
+            }
+            query.push(") GROUP BY e.account_id, e.currency");
+        }
+    }
+    query.push(") SELECT ").push(facts::COLUMNS);
+    query.push(
+        ", q.mature, q.immature, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
+         AND p.state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit')), \
+         (SELECT COALESCE(MAX(p.number), 0) FROM creator_payouts p WHERE p.run_id = ",
+    );
+    query.push_bind(run.id.to_owned());
+    query.push(" AND p.account_id = q.account_id AND p.currency = q.currency) FROM q ").push(facts::JOINS);
+    query.push(" ORDER BY q.account_id, q.currency");
+    query
+}
