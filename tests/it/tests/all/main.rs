@@ -7,5 +7,6 @@ mod house;
 mod killed;
 mod real;
 mod rehearsal;
+mod size;
 mod store;
 mod terminal;
