@@ -10,13 +10,14 @@ use payout_shared::{
 };
 use sqlx::Row;
 
-/// Columns 0 to 14 of a query whose purse is `q` (`account_id`, `currency`) and which joins [`JOINS`].
-pub(super) const COLUMNS: &str = "q.account_id, q.currency, COALESCE(a.creator_id, q.creator_id), \
-    a.read_at_ms, a.payouts_enabled, a.disabled_reason, a.schedule_interval, \
-    b.destination_id, b.status, b.changed_at_ms, \
-    (SELECT MIN(h.reason) FROM creator_holds h WHERE h.creator_id = COALESCE(a.creator_id, q.creator_id) AND h.released_at_ms IS NULL), \
-    u.payout_enabled, u.payout_beta_enabled OR NOT (SELECT beta_open FROM daemon_state WHERE id = 1), \
-    s.payout_enabled, CAST(s.minimum_payout_amount AS TEXT)";
+/// What [`read`] reads, by these names, of a query whose purse is `q` (`account_id`, `currency`) and which joins [`JOINS`].
+pub(super) const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_currency, COALESCE(a.creator_id, q.creator_id) AS f_creator, \
+    a.read_at_ms AS f_read_at, a.payouts_enabled AS f_payouts_enabled, a.disabled_reason AS f_disabled_reason, \
+    a.schedule_interval AS f_schedule, b.destination_id AS f_bank, b.status AS f_bank_status, b.changed_at_ms AS f_bank_changed, \
+    (SELECT MIN(h.reason) FROM creator_holds h WHERE h.creator_id = COALESCE(a.creator_id, q.creator_id) AND h.released_at_ms IS NULL) \
+      AS f_hold, \
+    u.payout_enabled AS f_user, u.payout_beta_enabled OR NOT (SELECT beta_open FROM daemon_state WHERE id = 1) AS f_beta, \
+    s.payout_enabled AS f_settings, CAST(s.minimum_payout_amount AS TEXT) AS f_minimum";
 
 /// The joins behind [`COLUMNS`].
 pub(super) const JOINS: &str = "LEFT JOIN creator_stripe_accounts a ON a.account_id = q.account_id \
@@ -30,13 +31,13 @@ const BANK_UNUSABLE: [&str; 4] =
 
 /// Reads the columns; the sums and the active payout are the caller's to fill in.
 pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> Result<PurseFacts, StoreError> {
-    let (account, currency): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+    let (account, currency): (String, String) = (row.try_get("f_account")?, row.try_get("f_currency")?);
     let currency = Currency::parse(&currency)
         .map_err(|error| StoreError::Broken(format!("purse of account {account}: {error}")))?;
-    let read_at: Option<i64> = row.try_get(3)?;
-    let mut hold: Option<String> = row.try_get(10)?;
+    let read_at: Option<i64> = row.try_get("f_read_at")?;
+    let mut hold: Option<String> = row.try_get("f_hold")?;
     let mut creator_minimum_minor = 0;
-    if let Some(text) = row.try_get::<Option<String>, _>(14)?.filter(|_| currency == context.default_currency) {
+    if let Some(text) = row.try_get::<Option<String>, _>("f_minimum")?.filter(|_| currency == context.default_currency) {
         match Money::parse_major(&text, currency) {
             Ok(minimum) => creator_minimum_minor = minimum.minor,
             // One creator's settings stop nobody else.
@@ -44,7 +45,7 @@ pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> 
         }
     }
     Ok(PurseFacts {
-        creator: CreatorId::new(row.try_get::<String, _>(2)?),
+        creator: CreatorId::new(row.try_get::<String, _>("f_creator")?),
         account: AccountId::new(&account),
         currency,
         mature_minor: 0,
@@ -55,20 +56,20 @@ pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> 
         },
         hold,
         active_payout: None,
-        user_enabled: row.try_get::<Option<bool>, _>(11)?.unwrap_or(false),
-        beta_open: row.try_get::<Option<bool>, _>(12)?.unwrap_or(false),
-        settings_enabled: row.try_get::<Option<bool>, _>(13)?.unwrap_or(false),
+        user_enabled: row.try_get::<Option<bool>, _>("f_user")?.unwrap_or(false),
+        beta_open: row.try_get::<Option<bool>, _>("f_beta")?.unwrap_or(false),
+        settings_enabled: row.try_get::<Option<bool>, _>("f_settings")?.unwrap_or(false),
         creator_minimum_minor,
     })
 }
 
 fn account_facts(row: &<DB as sqlx::Database>::Row) -> Result<AccountFacts, StoreError> {
-    let (destination, status): (Option<String>, Option<String>) = (row.try_get(7)?, row.try_get(8)?);
-    let interval: Option<String> = row.try_get(6)?;
-    let changed_at_ms: Option<i64> = row.try_get(9)?;
+    let (destination, status): (Option<String>, Option<String>) = (row.try_get("f_bank")?, row.try_get("f_bank_status")?);
+    let interval: Option<String> = row.try_get("f_schedule")?;
+    let changed_at_ms: Option<i64> = row.try_get("f_bank_changed")?;
     Ok(AccountFacts {
-        payouts_enabled: row.try_get(4)?,
-        disabled_reason: row.try_get(5)?,
+        payouts_enabled: row.try_get("f_payouts_enabled")?,
+        disabled_reason: row.try_get("f_disabled_reason")?,
         schedule_manual: interval.as_deref() == Some("manual"),
         bank: destination.zip(status).map(|(destination, status)| BankFacts {
             destination: DestinationId::new(destination),

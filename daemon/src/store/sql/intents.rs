@@ -153,14 +153,15 @@ pub(super) fn candidates_query(now_ms: i64, ids: &[String]) -> QueryBuilder<DB> 
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(facts::COLUMNS);
     query.push(
-        ", q.id, q.number, q.attempts, q.amount_minor, q.destination_id, q.created_at_ms < ",
+        ", q.id AS id, q.number AS number, q.attempts AS attempts, q.amount_minor AS amount, q.destination_id AS destination, q.created_at_ms < ",
     );
     query.push_bind(now_ms.saturating_sub(PLAN_AGE_MAX_MS));
     query.push(
         " OR EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency \
            AND e.amount_minor < 0 \
-           AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)), \
-         t.key, t.body, t.state, t.ambiguous_sends, t.destination_id, t.amount_minor \
+           AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) AS outdated, \
+         t.key AS t_key, t.body AS t_body, t.state AS t_state, t.ambiguous_sends AS t_ambiguous, t.destination_id AS t_destination, \
+         t.amount_minor AS t_amount \
          FROM creator_payouts q ",
     );
     query.push(facts::JOINS);
@@ -188,33 +189,33 @@ async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candid
 
 fn candidate(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> Result<Candidate, StoreError> {
     let facts = facts::read(row, context)?;
-    let id: String = row.try_get(15)?;
-    let destination = DestinationId::new(row.try_get::<String, _>(19)?);
-    let key: Option<String> = row.try_get(21)?;
+    let id: String = row.try_get("id")?;
+    let destination = DestinationId::new(row.try_get::<String, _>("destination")?);
+    let key: Option<String> = row.try_get("t_key")?;
     let newest = match key {
         None => None,
         Some(key) => {
-            let state: String = row.try_get(23)?;
+            let state: String = row.try_get("t_state")?;
             Some(Newest {
                 state: AttemptState::parse(&state)
                     .ok_or_else(|| StoreError::Broken(format!("attempt {key} has the unknown state {state:?}")))?,
                 key,
-                body: row.try_get(22)?,
-                ambiguous_sends: row.try_get(24)?,
-                destination: DestinationId::new(row.try_get::<String, _>(25)?),
-                amount_minor: row.try_get(26)?,
+                body: row.try_get("t_body")?,
+                ambiguous_sends: row.try_get("t_ambiguous")?,
+                destination: DestinationId::new(row.try_get::<String, _>("t_destination")?),
+                amount_minor: row.try_get("t_amount")?,
             })
         }
     };
     Ok(Candidate {
         barred: plan::guard(&facts, &destination, &context.rules),
         id: PayoutId::new(id),
-        number: small(row.try_get(16)?)?,
-        attempts: small(row.try_get(17)?)?,
-        amount: Money::new(row.try_get(18)?, facts.currency),
+        number: small(row.try_get("number")?)?,
+        attempts: small(row.try_get("attempts")?)?,
+        amount: Money::new(row.try_get("amount")?, facts.currency),
         account: facts.account,
         destination,
-        outdated: row.try_get(20)?,
+        outdated: row.try_get("outdated")?,
         newest,
     })
 }

@@ -49,10 +49,10 @@ async fn decide(
     };
     for row in facts_query(run, &reach, context).build().fetch_all(connection).await? {
         let mut facts = facts::read(&row, context)?;
-        facts.mature_minor = row.try_get(15)?;
-        facts.immature_minor = row.try_get(16)?;
-        facts.active_payout = row.try_get(17)?;
-        let number: i64 = row.try_get(18)?;
+        facts.mature_minor = row.try_get("mature")?;
+        facts.immature_minor = row.try_get("immature")?;
+        facts.active_payout = row.try_get("active")?;
+        let number: i64 = row.try_get("number")?;
         let decision = plan::decide(&facts, &context.rules)
             .map_err(|error| StoreError::Broken(format!("purse {} {}: {error}", facts.account, facts.currency)))?;
         decided.push(Decided { facts, number: number.saturating_add(1), decision });

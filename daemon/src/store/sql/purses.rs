@@ -142,12 +142,12 @@ pub(super) fn facts_query(run: &PlanRun<'_>, reach: &Reach<'_>, context: &PlanCo
     }
     query.push(") SELECT ").push(facts::COLUMNS);
     query.push(
-        ", q.mature, q.immature, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
-         AND p.state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit')), \
+        ", q.mature AS mature, q.immature AS immature, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
+         AND p.state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit')) AS active, \
          (SELECT COALESCE(MAX(p.number), 0) FROM creator_payouts p WHERE p.run_id = ",
     );
     query.push_bind(run.id.to_owned());
-    query.push(" AND p.account_id = q.account_id AND p.currency = q.currency) FROM q ").push(facts::JOINS);
+    query.push(" AND p.account_id = q.account_id AND p.currency = q.currency) AS number FROM q ").push(facts::JOINS);
     query.push(" ORDER BY q.account_id, q.currency");
     query
 }
