@@ -76,7 +76,7 @@ impl Engine {
             .on_wire()
             .await?
             .into_iter()
-            .filter(|(_, key, _)| !self.flying.contains(key) && !self.is_arrived(key))
+            .filter(|(_, key, token)| !self.flying.contains(&(key.clone(), *token)) && !self.is_arrived(key, *token))
             .map(|(payout_id, key, token)| Change {
                 event: Some(PayoutEvent::LoseAnswer),
                 cause: Some("died_while_sending".to_owned()),

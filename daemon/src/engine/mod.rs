@@ -120,8 +120,9 @@ pub struct Engine {
     /// Finished, and not recorded yet: kept until the database takes it.
     arrived: Vec<Done>,
     lease: Option<lead::Lease>,
-    /// Keys of ours on the wire, as far as this process knows.
-    flying: HashSet<String>,
+    /// What is ours on the wire, as far as this process knows: the key, and the token that it was intended under. An older send of the
+    /// same key says nothing of a newer one.
+    flying: HashSet<(String, i64)>,
     /// Accounts of the page that is planned next: those still to be read, those being read, and those whose last read failed, with the
     /// time of the next.
     to_read: VecDeque<AccountId>,

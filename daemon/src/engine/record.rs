@@ -31,9 +31,11 @@ struct Batch {
 }
 
 impl Engine {
-    /// Nothing of this key is waiting to be recorded.
-    pub(super) fn is_arrived(&self, key: &str) -> bool {
-        self.arrived.iter().any(|done| matches!(done, Done::Sent { intent, .. } if intent.key == key))
+    /// The answer to this key's send under this token waits to be recorded.
+    pub(super) fn is_arrived(&self, key: &str, token: i64) -> bool {
+        self.arrived
+            .iter()
+            .any(|done| matches!(done, Done::Sent { intent, .. } if intent.key == key && intent.token == token))
     }
 
     pub(super) fn is_arrived_listing(&self, id: &PayoutId) -> bool {
@@ -110,7 +112,7 @@ impl Engine {
         for done in std::mem::take(&mut self.arrived) {
             match done {
                 Done::Sent { intent, sent, latency_ms } => {
-                    self.flying.remove(&intent.key);
+                    self.flying.remove(&(intent.key, intent.token));
                     self.parts.figures.record(latency_ms, outcome(&sent));
                 }
                 Done::Listed { payout, .. } => {

@@ -144,8 +144,9 @@ impl Engine {
                 return Ok(self.parts.limits.next_create_at().min(now.plus_ms(IDLE_MS)));
             }
         }
-        let due_in = left.next_due_ms().map_or(IDLE_MS, |due| due.saturating_sub(gate.now_ms).clamp(1, IDLE_MS));
-        Ok(now.plus_ms(due_in))
+        // What is due already waits for an answer or a token, and both wake the engine.
+        let due_in = left.next_due_ms().map(|due| due.saturating_sub(gate.now_ms)).filter(|due_in| *due_in > 0);
+        Ok(now.plus_ms(due_in.map_or(IDLE_MS, |due_in| due_in.min(IDLE_MS))))
     }
 
     /// How many of `wanted` may leave now, by what is in flight and by the rate; takes their tokens.
@@ -181,7 +182,7 @@ impl Engine {
 
     fn fly(&mut self, intent: Intent, send_before: BootMs) {
         let Some(stripe) = self.parts.stripe.clone() else { return };
-        self.flying.insert(intent.key.clone());
+        self.flying.insert((intent.key.clone(), intent.token));
         let (done, clock) = (self.done_tx.clone(), self.parts.clock.clone());
         tokio::spawn(async move {
             let begun = clock.boot();

@@ -39,6 +39,15 @@ impl Probe {
         }
     }
 
+    /// A statement, past the store.
+    pub(super) async fn execute(&self, statement: &str) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        match self {
+            Self::Sqlite(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+            Self::Postgres(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+        }
+    }
+
     pub(super) async fn number(&self, query: &str) -> i64 {
         self.texts(&format!("SELECT CAST(({query}) AS TEXT)")).await[0][0].parse().unwrap()
     }

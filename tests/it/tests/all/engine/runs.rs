@@ -1,5 +1,8 @@
 //! A run pays each eligible purse once, and each purse that was considered has exactly one outcome.
-use super::world::{World, account};
+use super::{
+    trouble::Trouble,
+    world::{World, account},
+};
 use payout_shared::{
     plan::Decision,
     run::{RunKind, RunState},
@@ -143,4 +146,16 @@ async fn a_stripe_that_is_down_makes_planning_wait_and_nobody_is_skipped() {
     assert_eq!(world.state(&run).await, RunState::Completed);
     assert_eq!(world.stripe.left().len(), 3);
     world.books_equal().await;
+}
+
+#[tokio::test]
+async fn an_engine_whose_requests_all_hang_sleeps_until_an_answer_comes() {
+    let mut world = World::of(3).await;
+    world.rates.create_concurrency = 1;
+    world.stripe.trouble(None, 1, Trouble::HeldAfter);
+    world.scheduled().await;
+    world.until("one on the wire", async |world| world.stripe.left().len() == 1).await;
+    let next = world.step().await;
+    let sleeps_ms = next.ms_since(world.clock.boot());
+    assert!(sleeps_ms >= 500, "it comes again in {sleeps_ms} ms, and again, as long as Stripe is slow");
 }

@@ -30,6 +30,8 @@ struct Memory {
     left: Vec<(String, String)>,
     bodies: HashMap<String, String>,
     listings: usize,
+    /// Which request met which trouble, by its key, until somebody asks.
+    met: Vec<(String, Trouble)>,
     wrong: Vec<String>,
     working: i64,
     finished: u64,
@@ -93,7 +95,12 @@ impl Shared {
 
     /// The next `count` creates (of one account, or of any) meet this.
     pub(super) fn trouble(&self, account: Option<&str>, count: usize, trouble: Trouble) {
-        self.memory().rules.push(Rule { account: account.map(str::to_owned), left: count, trouble });
+        self.memory().rules.push(Rule { after: 0, account: account.map(str::to_owned), left: count, trouble });
+    }
+
+    /// The money request after so many others meets this.
+    pub(super) fn trouble_after(&self, requests: usize, trouble: Trouble) {
+        self.memory().rules.push(Rule { after: requests, account: None, left: 1, trouble });
     }
 
     pub(super) fn trouble_read(&self, account: Option<&str>, count: usize, error: ReadError) {
@@ -118,6 +125,11 @@ impl Shared {
 
     pub(super) fn left(&self) -> Vec<(String, String)> {
         self.memory().left.clone()
+    }
+
+    /// What met which request since the last look.
+    pub(super) fn take_met(&self) -> Vec<(String, Trouble)> {
+        std::mem::take(&mut self.memory().met)
     }
 
     pub(super) fn listings(&self) -> usize {
@@ -175,6 +187,10 @@ impl Shared {
             .rules
             .iter_mut()
             .find(|rule| rule.left > 0 && rule.account.as_deref().is_none_or(|wanted| wanted == account.as_str()))?;
+        if rule.after > 0 {
+            rule.after -= 1;
+            return None;
+        }
         rule.left -= 1;
         Some(rule.trouble.clone())
     }
@@ -244,6 +260,9 @@ impl TwinStripe {
             return Sent::Lost { detail: "of a dead process".to_owned() };
         }
         let trouble = shared.next_trouble(&request.account);
+        if let Some(trouble) = &trouble {
+            shared.memory().met.push((request.key.clone(), trouble.clone()));
+        }
         if let Some(Trouble::Frozen(ms)) = trouble {
             shared.hand.advance(ms);
             shared.twin.clock().tick(ms);
@@ -269,6 +288,11 @@ impl TwinStripe {
                 } else {
                     Sent::Lost { detail: "no answer in time".to_owned() }
                 }
+            }
+            Some(Trouble::Twice) => {
+                let first = self.ask(&request, None);
+                let _ = self.ask(&request, None);
+                first
             }
             other => self.ask(&request, other.as_ref()),
         }

@@ -18,10 +18,14 @@ pub(super) enum Trouble {
     HeldAfter,
     /// The process freezes for so long between its decision and the write.
     Frozen(i64),
+    /// It arrives at Stripe twice, as a network may repeat it; the first answer is the one that is heard.
+    Twice,
 }
 
 /// Whom it meets, and how often.
 pub(super) struct Rule {
+    /// Requests that pass before it.
+    pub(super) after: usize,
     pub(super) account: Option<String>,
     pub(super) left: usize,
     pub(super) trouble: Trouble,

@@ -48,6 +48,8 @@ pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) rates: Rates,
     pub(super) engine: Option<Engine>,
+    /// The lease, which the database's own clock judges, ages as the test's clock goes.
+    pub(super) lease_ages: bool,
     finished: u64,
     charges: u64,
 }
@@ -127,6 +129,7 @@ impl World {
             settings: settings(),
             rates: Rates { create_milli_per_s: 200_000, create_concurrency: 28, ..Rates::default() },
             engine: None,
+            lease_ages: false,
             finished: 0,
             charges: 0,
         };
@@ -242,6 +245,9 @@ impl World {
         self.stripe.twin.clock().tick(ms);
         self.hand.advance(ms);
         let _ = self.stripe.twin.advance();
+        if self.lease_ages {
+            self.probe.execute(&format!("UPDATE lease SET expires_at_ms = expires_at_ms - {ms}")).await;
+        }
         self.stripe.quiet().await;
     }
 
@@ -267,8 +273,10 @@ impl World {
     }
 
     /// Settled, but for runs that wait for unknown payouts whose guard is shut: those are listed, again and again.
+    /// Time passes in seconds, and now and then by a quarter of an hour, which no lease outlives.
     pub(super) async fn settled_but_for_the_barred(&mut self) -> bool {
-        for _ in 0..STEPS_MAX {
+        const JUMP_EVERY: usize = 40;
+        for step in 1..STEPS_MAX {
             let next = self.step().await;
             let waiting = "SELECT COUNT(*) FROM creator_payouts WHERE state IN ('planned', 'submitting')";
             let runs = self.store.open_runs().await.unwrap();
@@ -282,7 +290,8 @@ impl World {
             {
                 return true;
             }
-            self.advance(next.ms_since(self.clock.boot()).clamp(1, 1_000)).await;
+            let wait_ms = next.ms_since(self.clock.boot()).clamp(1, 1_000);
+            self.advance(if step % JUMP_EVERY == 0 { 15 * 60_000 } else { wait_ms }).await;
         }
         false
     }
@@ -303,13 +312,25 @@ impl World {
         run
     }
 
-    async fn describe(&self) -> String {
+    pub(super) async fn describe(&self) -> String {
         let runs = self.probe.texts("SELECT CAST(cycle_date AS TEXT), state, plan_after FROM payout_runs").await;
         let payouts = self
             .probe
             .texts("SELECT account_id, state, COALESCE(cause, ''), CAST(not_before_ms AS TEXT) FROM creator_payouts LIMIT 20")
             .await;
-        format!("runs {runs:?}, payouts {payouts:?}, now {}, health {:?}", self.clock.now_ms(), self.health.sentences())
+        let unresolved = self
+            .probe
+            .texts(
+                "SELECT t.key, t.state, CASE WHEN t.on_wire THEN 'on the wire' ELSE '' END, CAST(t.token AS TEXT), \
+                 CAST(t.sends AS TEXT), CAST(t.absent_listings AS TEXT), CAST(p.not_before_ms AS TEXT), p.state \
+                 FROM payout_attempts t JOIN creator_payouts p ON p.id = t.payout_id WHERE p.state IN ('submitting', 'unknown')",
+            )
+            .await;
+        format!(
+            "unresolved {unresolved:?}, runs {runs:?}, payouts {payouts:?}, now {}, health {:?}",
+            self.clock.now_ms(),
+            self.health.sentences()
+        )
     }
 
     /// Everything that Stripe has to tell, in its order.
