@@ -16,6 +16,7 @@ pub mod calendar;
 pub mod consequence;
 pub mod currency;
 pub mod earning;
+pub mod entries;
 pub mod id;
 pub mod journal;
 pub mod money;

@@ -5,6 +5,7 @@ mod answers;
 mod books;
 mod calendar;
 mod documented;
+mod entries;
 mod keys;
 mod money;
 mod payouts;

@@ -157,9 +157,10 @@ pub(super) fn candidates_query(now_ms: i64, ids: &[String]) -> QueryBuilder<DB> 
     );
     query.push_bind(now_ms.saturating_sub(PLAN_AGE_MAX_MS));
     query.push(
-        " OR EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency \
-           AND e.amount_minor < 0 \
-           AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) AS outdated, \
+        " OR EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = q.account_id AND e.currency = q.currency AND ",
+    );
+    query.push(purses::TAKES).push(
+        " AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)) AS outdated, \
          t.key AS t_key, t.body AS t_body, t.state AS t_state, t.ambiguous_sends AS t_ambiguous, t.destination_id AS t_destination, \
          t.amount_minor AS t_amount \
          FROM creator_payouts q ",

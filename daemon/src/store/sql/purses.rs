@@ -55,11 +55,19 @@ pub(super) fn place_of((account, currency): &Key) -> String {
     format!("{account} {currency}")
 }
 
-/// Which entries count: mature ones, negative ones at once, and what an earlier payout's unit left over.
+/// Entries that take money and count at once.
+pub(super) const TAKES: &str = "e.amount_minor < 0 AND e.kind NOT IN ('reserve_hold', 'reserve_release')";
+
+/// Which entries count: [`payout_shared::earning::counts`], asked of rows.
 pub(super) fn push_mature(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>, context: &PlanContext) {
-    query.push("(e.amount_minor < 0 OR e.kind = 'carry_in' OR (e.earned_at_ms < ").push_bind(run.cutoff_ms);
+    query.push("((").push(TAKES).push(") OR e.kind = 'carry_in' OR (e.earned_at_ms < ").push_bind(run.cutoff_ms);
     query.push(" AND e.available_on_ms <= ").push_bind(run.instant_ms);
-    query.push(" AND e.earned_at_ms <= ").push_bind(run.cutoff_ms.saturating_sub(context.hold_ms)).push("))");
+    query.push(" AND e.earned_at_ms <= ").push_bind(run.cutoff_ms.saturating_sub(context.hold_ms));
+    query.push(
+        " AND (e.confirmed OR e.settles_as_charged) AND (e.kind <> 'adjustment' OR EXISTS (SELECT 1 FROM transfers x \
+         WHERE x.transfer_id = e.transfer_id AND x.account_id = e.account_id AND x.currency = e.currency \
+         AND x.amount_minor >= e.amount_minor))))",
+    );
 }
 
 fn push_creators(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>) {

@@ -3,6 +3,7 @@
 mod console;
 mod databases;
 mod engine;
+mod entries;
 mod house;
 mod killed;
 mod real;

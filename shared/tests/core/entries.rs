@@ -1,0 +1,360 @@
+//! Entries of a charge: whatever Stripe tells, in whatever order and however often, the sums are those of the facts.
+use crate::money::currency;
+use payout_shared::{
+    earning::{EarningKind as K, Maturity, counts},
+    entries::{Booked, DisputeState, Entry, Fact, FactKind, Reserve, Sale, debit, due, plain_reversal, share},
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const DAY: i64 = 86_400_000;
+
+/// A sale of 100.00 of which 90.00 is the creator's, a tenth of it kept back for 30 days.
+fn sale() -> Sale {
+    Sale {
+        charge: "ch_1".to_owned(),
+        gross_minor: 10_000,
+        moved_minor: 10_000,
+        arrived_minor: 10_000,
+        net_minor: 9_000,
+        converted: false,
+        earned_at_ms: 10 * DAY,
+        available_on_ms: 12 * DAY,
+        reserve: Reserve { basis_points: 1_000, wait_ms: 30 * DAY },
+        is_sure: true,
+    }
+}
+
+fn fact(kind: FactKind, id: &str, amount_minor: i64, at_ms: i64) -> Fact {
+    Fact {
+        id: id.to_owned(),
+        kind,
+        charge: Some("ch_1".to_owned()),
+        account: None,
+        transfer: None,
+        currency: currency("usd"),
+        amount_minor,
+        fee_minor: 0,
+        moved_minor: 0,
+        status: String::new(),
+        at_ms,
+        said_ms: at_ms,
+        due_ms: None,
+        balance_source: None,
+        settled_minor: None,
+    }
+}
+
+fn reversal(id: &str, amount_minor: i64, at_ms: i64) -> Fact {
+    fact(FactKind::Reversal, id, amount_minor, at_ms)
+}
+
+fn dispute(amount_minor: i64, status: &str, at_ms: i64) -> Fact {
+    Fact { status: status.to_owned(), ..fact(FactKind::Dispute, "dp_1", amount_minor, at_ms) }
+}
+
+/// What the store keeps of one charge: facts as last told, and entries that are only ever appended.
+#[derive(Default)]
+struct Books {
+    sale: Option<Sale>,
+    facts: BTreeMap<String, (Fact, bool)>,
+    entries: Vec<Entry>,
+}
+
+impl Books {
+    fn tell(&mut self, news: &Fact) {
+        let known = self.facts.get(&news.id).map(|(fact, _)| fact.clone());
+        let next = known.map_or_else(|| Some(news.clone()), |known| known.with(news));
+        if let Some(next) = next {
+            self.facts.insert(news.id.clone(), (next, false));
+        }
+    }
+
+    /// Books what is missing; what waits for its sale goes on waiting.
+    fn book(&mut self) {
+        let Some(sale) = &self.sale else { return };
+        let facts: Vec<(Fact, bool)> = self.facts.values().cloned().collect();
+        let entries = due(sale, &facts, &self.booked()).unwrap();
+        self.entries.extend(entries);
+        if sale.is_sure {
+            self.facts.values_mut().for_each(|(_, booked)| *booked = true);
+        }
+    }
+
+    fn booked(&self) -> Vec<Booked> {
+        let as_booked = |entry: &Entry| Booked {
+            kind: entry.kind,
+            source_type: entry.source_type.to_owned(),
+            source_id: entry.source_id.clone(),
+            amount_minor: entry.amount_minor,
+        };
+        self.entries.iter().map(as_booked).collect()
+    }
+
+    fn sum(&self, kind: K) -> i64 {
+        self.entries.iter().filter(|entry| entry.kind == kind).map(|entry| entry.amount_minor).sum()
+    }
+
+    /// Sums by kind and by the moment they can count, kinds that come to nothing left out.
+    fn sums(&self) -> BTreeMap<(K, i64), i64> {
+        let mut sums = BTreeMap::new();
+        for entry in &self.entries {
+            *sums.entry((entry.kind, entry.available_on_ms)).or_insert(0) += entry.amount_minor;
+        }
+        sums.retain(|_, sum| *sum != 0);
+        sums
+    }
+}
+
+fn told(facts: &[Fact]) -> Books {
+    let mut books = Books { sale: Some(sale()), ..Books::default() };
+    facts.iter().for_each(|fact| books.tell(fact));
+    books.book();
+    books
+}
+
+#[test]
+fn a_reserve_is_kept_back_of_the_net_and_comes_later() {
+    let books = told(&[]);
+    let [hold, release] = &books.entries[..] else { panic!("{:?}", books.entries) };
+    assert_eq!((hold.kind, hold.amount_minor, hold.available_on_ms), (K::ReserveHold, -900, 12 * DAY));
+    assert_eq!((release.kind, release.amount_minor, release.available_on_ms), (K::ReserveRelease, 900, 40 * DAY));
+    assert_eq!((hold.source_type, hold.source_id.as_str()), ("charge", "ch_1"));
+}
+
+#[test]
+fn what_is_taken_back_closes_its_share_of_the_reserve_with_what_it_closes() {
+    let mut books = told(&[reversal("trr_1", 3_333, 13 * DAY)]);
+    assert_eq!((books.sum(K::Refund), books.sum(K::ReserveHold), books.sum(K::ReserveRelease)), (-3_333, -601, 601));
+    let closing: Vec<_> = books.entries.iter().filter(|entry| entry.source_id == "trr_1").collect();
+    let days: Vec<_> = closing.iter().map(|entry| (entry.kind, entry.available_on_ms / DAY)).collect();
+    assert_eq!(days, [(K::Refund, 13), (K::ReserveHold, 12), (K::ReserveRelease, 40)]);
+    books.tell(&reversal("trr_2", 6_667, 14 * DAY));
+    books.book();
+    assert_eq!((books.sum(K::Refund), books.sum(K::ReserveHold), books.sum(K::ReserveRelease)), (-10_000, 0, 0));
+}
+
+#[test]
+fn a_dispute_holds_its_share_of_what_was_not_taken_back_and_an_inquiry_holds_nothing() {
+    let held = |facts: &[Fact]| told(facts).sum(K::DisputeHold);
+    assert_eq!(held(&[dispute(10_000, "warning_needs_response", 15 * DAY)]), 0);
+    assert_eq!(held(&[dispute(10_000, "needs_response", 15 * DAY)]), -9_000);
+    assert_eq!(held(&[dispute(3_333, "under_review", 15 * DAY)]), -2_999);
+    assert_eq!(held(&[reversal("trr_1", 5_000, 13 * DAY), dispute(5_000, "needs_response", 15 * DAY)]), -4_500);
+    assert_eq!(held(&[reversal("trr_1", 10_000, 13 * DAY), dispute(5_000, "needs_response", 15 * DAY)]), 0);
+    assert_eq!(held(&[dispute(10_000, "a_word_of_tomorrow", 15 * DAY)]), -9_000);
+}
+
+#[test]
+fn a_reversal_takes_the_place_of_the_hold_at_once() {
+    let mut books = told(&[dispute(5_000, "needs_response", 15 * DAY)]);
+    books.tell(&reversal("trr_1", 5_000, 16 * DAY));
+    books.book();
+    let last: Vec<_> = books.entries.iter().rev().take(4).map(|entry| (entry.kind, entry.amount_minor)).collect();
+    assert!(last.contains(&(K::Refund, -5_000)) && last.contains(&(K::DisputeRelease, 4_500)), "{last:?}");
+    assert_eq!(books.sum(K::DisputeHold) + books.sum(K::DisputeRelease), 0);
+}
+
+#[test]
+fn won_releases_and_lost_stays_with_a_marker() {
+    let mut won = told(&[dispute(10_000, "needs_response", 15 * DAY)]);
+    won.tell(&dispute(10_000, "won", 15 * DAY));
+    won.book();
+    assert_eq!((won.sum(K::DisputeHold), won.sum(K::DisputeRelease)), (-9_000, 9_000));
+    let lost = told(&[dispute(10_000, "lost", 15 * DAY)]);
+    assert_eq!((lost.sum(K::DisputeHold), lost.sum(K::DisputeRelease), lost.sum(K::ReserveHold)), (-9_000, 0, 0));
+    assert_eq!(lost.entries.iter().filter(|entry| entry.kind == K::DisputeLost).count(), 1);
+    // Lost first, open told afterwards: it stays lost.
+    let mut late = told(&[dispute(10_000, "lost", 15 * DAY)]);
+    late.tell(&dispute(10_000, "needs_response", 15 * DAY));
+    late.book();
+    assert_eq!(late.sums(), lost.sums());
+}
+
+#[test]
+fn what_was_converted_is_taken_back_in_proportion_until_the_account_says_how_much_it_was() {
+    let converted = Sale { converted: true, arrived_minor: 8_500, net_minor: 7_650, ..sale() };
+    let mut books = Books { sale: Some(converted), ..Books::default() };
+    books.tell(&reversal("trr_1", 5_000, 13 * DAY));
+    books.book();
+    assert_eq!(books.sum(K::Refund), -4_250);
+    books.tell(&Fact { settled_minor: Some(4_261), ..reversal("trr_1", 5_000, 13 * DAY) });
+    books.book();
+    assert_eq!(books.sum(K::Refund), -4_261);
+    let ids: Vec<_> =
+        books.entries.iter().filter(|entry| entry.kind == K::Refund).map(|entry| entry.source_id.as_str()).collect();
+    assert_eq!(ids, ["trr_1", "trr_1#2"]);
+}
+
+#[test]
+fn nothing_hangs_on_a_sale_that_is_not_sure() {
+    let mut books = Books { sale: Some(Sale { is_sure: false, ..sale() }), ..Books::default() };
+    books.tell(&reversal("trr_1", 5_000, 13 * DAY));
+    books.book();
+    assert_eq!(books.entries, []);
+    books.sale = Some(sale());
+    books.book();
+    assert_eq!(books.sum(K::Refund), -5_000);
+}
+
+#[test]
+fn a_debit_is_there_until_it_fails() {
+    let debit_of = |status: &str| Fact { status: status.to_owned(), ..fact(FactKind::Debit, "po_1", -700, 20 * DAY) };
+    let first = debit(&debit_of("pending"), &[]).unwrap().unwrap();
+    assert_eq!((first.kind, first.amount_minor, first.source_id.as_str()), (K::DebtRepaid, 700, "po_1"));
+    let booked = [Booked {
+        kind: first.kind,
+        source_type: first.source_type.to_owned(),
+        source_id: first.source_id,
+        amount_minor: first.amount_minor,
+    }];
+    assert_eq!(debit(&debit_of("paid"), &booked).unwrap(), None);
+    let back = debit(&debit_of("failed"), &booked).unwrap().unwrap();
+    assert_eq!((back.amount_minor, back.source_id.as_str()), (-700, "po_1#2"));
+    assert_eq!(debit(&debit_of("failed"), &[]).unwrap(), None, "one that is told of only when it has failed");
+    assert_eq!(debit_of("paid").with(&debit_of("failed")).unwrap().status, "failed");
+    assert_eq!(debit_of("failed").with(&debit_of("paid")), None);
+    let taken = plain_reversal(&reversal("trr_9", 400, DAY), &[]).unwrap().unwrap();
+    assert_eq!((taken.kind, taken.amount_minor), (K::Refund, -400));
+}
+
+#[test]
+fn amounts_beyond_64_bits_are_refused_and_shares_never_leave_their_whole() {
+    let most = fact(FactKind::Debit, "po_1", i64::MIN, DAY);
+    assert!(debit(&most, &[]).is_err());
+    let many = [reversal("trr_1", i64::MAX, DAY), reversal("trr_2", i64::MAX, DAY)].map(|fact| (fact, false));
+    assert!(due(&sale(), &many, &[]).is_err());
+    assert_eq!(
+        (share(i64::MAX, i64::MAX, i64::MAX), share(7, 9, 3), share(7, -1, 3), share(7, 1, 0)),
+        (i64::MAX, 7, 0, 0)
+    );
+}
+
+#[test]
+fn every_kind_counts_when_it_should() {
+    let entry = |kind, amount_minor| Maturity {
+        kind,
+        amount_minor,
+        earned_at_ms: 5 * DAY,
+        available_on_ms: 9 * DAY,
+        is_sure: true,
+        has_transfer: true,
+    };
+    let early = |kind, amount| counts(&entry(kind, amount), DAY, DAY, 0);
+    for kind in K::ALL {
+        assert_eq!(early(kind, -1), !kind.is_reserve(), "{kind:?} takes");
+        assert_eq!(early(kind, 1), kind == K::CarryIn, "{kind:?} gives");
+        assert!(counts(&entry(kind, 1), 6 * DAY, 9 * DAY, DAY), "{kind:?} in its time");
+    }
+    let counts_at = |entry: Maturity, cutoff, instant, hold| counts(&entry, cutoff * DAY, instant * DAY, hold * DAY);
+    let sale = entry(K::Sale, 1);
+    assert!(!counts_at(sale, 5, 9, 0), "earned at the cutoff");
+    assert!(!counts_at(sale, 6, 8, 0), "not on the balance yet");
+    assert!(!counts_at(sale, 6, 9, 2), "held");
+    assert!(!counts_at(Maturity { is_sure: false, ..sale }, 6, 9, 0));
+    assert!(counts_at(Maturity { has_transfer: false, ..sale }, 6, 9, 0));
+    assert!(!counts_at(Maturity { has_transfer: false, ..entry(K::Adjustment, 1) }, 6, 9, 0));
+    assert!(counts_at(Maturity { has_transfer: false, ..entry(K::Adjustment, -1) }, 6, 9, 0));
+}
+
+/// Everything that may happen to a charge of 100.00, each with all that Stripe tells of it.
+fn history() -> impl Strategy<Value = Vec<Fact>> {
+    let reversals = prop::collection::vec((1..5_000_i64, 10..40_i64, any::<bool>()), 0..4);
+    let fee_refunds = prop::collection::vec((1..300_i64, 10..40_i64), 0..3);
+    let ends = prop::sample::select(vec!["needs_response", "under_review", "won", "lost", "warning_closed"]);
+    let disputes = prop::collection::vec((1..=10_000_i64, 10..40_i64, ends), 0..3);
+    (reversals, fee_refunds, disputes).prop_map(|(reversals, fee_refunds, disputes)| {
+        let mut facts = Vec::new();
+        let mut left = 10_000;
+        for (n, (amount, day, settled)) in reversals.into_iter().enumerate() {
+            let amount = amount.min(left);
+            left -= amount;
+            let told = reversal(&format!("trr_{n}"), amount, day * DAY);
+            let confirmed = Fact { settled_minor: Some(amount + 1), ..told.clone() };
+            facts.push(told);
+            facts.extend(settled.then_some(confirmed));
+        }
+        for (n, (amount, day)) in fee_refunds.into_iter().enumerate() {
+            facts.push(fact(FactKind::FeeRefund, &format!("fr_{n}"), amount, day * DAY));
+        }
+        for (n, (amount, day, end)) in disputes.into_iter().enumerate() {
+            let of = |status: &str, later: i64| Fact {
+                id: format!("dp_{n}"),
+                said_ms: (day + later) * DAY,
+                ..dispute(amount, status, day * DAY)
+            };
+            let opened = if end.starts_with("warning") { "warning_needs_response" } else { "needs_response" };
+            facts.extend([of(opened, 0), of(end, 5)]);
+        }
+        facts
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Any order, any number, any batches, the sale first or last or in between: the same sums at the same times.
+    #[test]
+    fn order_number_and_batches_of_what_is_told_never_change_the_sums(
+        facts in history(),
+        order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 0..40),
+        sale_at in 0..40_usize,
+        bp in 0..=10_000_i64,
+    ) {
+        let the_sale = Sale { reserve: Reserve { basis_points: bp, wait_ms: 30 * DAY }, ..sale() };
+        let mut plain = Books { sale: Some(the_sale.clone()), ..Books::default() };
+        facts.iter().for_each(|fact| plain.tell(fact));
+        plain.book();
+        let mut messy = Books::default();
+        for (n, (index, book)) in order.iter().enumerate() {
+            if n == sale_at {
+                messy.sale = Some(the_sale.clone());
+                messy.book();
+            }
+            if !facts.is_empty() {
+                messy.tell(&facts[index.index(facts.len())]);
+            }
+            if *book {
+                messy.book();
+            }
+        }
+        messy.sale = Some(the_sale);
+        for fact in facts.iter().rev() {
+            messy.tell(fact);
+            messy.book();
+        }
+        messy.book();
+        prop_assert_eq!(messy.sums(), plain.sums());
+        let before = messy.entries.len();
+        facts.iter().for_each(|fact| messy.tell(fact));
+        messy.book();
+        prop_assert_eq!(messy.entries.len(), before, "the same once more books nothing");
+        let ids: std::collections::BTreeSet<_> =
+            messy.entries.iter().map(|entry| (entry.source_type, &entry.source_id, entry.kind)).collect();
+        prop_assert_eq!(ids.len(), before, "each entry has an identity of its own");
+    }
+
+    /// Reserves cancel out, holds are never more than what is left of the sale, nothing turns its sign.
+    #[test]
+    fn pairs_cancel_out_and_nothing_underflows(facts in history(), bp in 0..=10_000_i64) {
+        let the_sale = Sale { reserve: Reserve { basis_points: bp, wait_ms: 30 * DAY }, ..sale() };
+        let mut books = Books { sale: Some(the_sale.clone()), ..Books::default() };
+        for fact in &facts {
+            books.tell(fact);
+            books.book();
+            prop_assert_eq!(books.sum(K::ReserveHold) + books.sum(K::ReserveRelease), 0);
+            prop_assert!((-the_sale.reserved_minor()..=0).contains(&books.sum(K::ReserveHold)));
+            prop_assert!(books.sum(K::DisputeHold) <= 0 && books.sum(K::DisputeRelease) >= 0);
+            prop_assert!(books.sum(K::DisputeHold) + books.sum(K::DisputeRelease) <= 0);
+        }
+        let disputes: Vec<_> = books.facts.values().filter(|(fact, _)| fact.kind == FactKind::Dispute).collect();
+        if disputes.iter().all(|(fact, _)| matches!(fact.dispute(), DisputeState::Won | DisputeState::Inquiry)) {
+            prop_assert_eq!(books.sum(K::DisputeHold) + books.sum(K::DisputeRelease), 0, "won: nothing is held");
+        }
+        let taken: i64 = facts.iter().filter(|fact| fact.kind == FactKind::Reversal && fact.settled_minor.is_none())
+            .map(|fact| fact.amount_minor).sum();
+        if taken == the_sale.moved_minor {
+            prop_assert_eq!(books.sum(K::ReserveHold), 0, "taken back whole: nothing is kept back");
+        }
+    }
+}
