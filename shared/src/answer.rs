@@ -48,6 +48,8 @@ pub struct PayoutObject {
     pub arrival_date_s: Option<i64>,
     /// The payout that this one reverses.
     pub original_payout: Option<ObjectId>,
+    /// The payout that reverses this one.
+    pub reversed_by: Option<ObjectId>,
 }
 
 /// Stripe's error object.

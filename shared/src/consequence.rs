@@ -1,4 +1,4 @@
-//! What follows from a change: when items are released, what an attempt is after new knowledge, when an unknown one is asked again.
+//! What follows from a change: when items are released, what an attempt is after new knowledge, how long is waited.
 use crate::{
     attempt::AttemptState,
     payout::{ObjectStatus, PayoutState},
@@ -58,34 +58,9 @@ pub fn status_after(known: Option<ObjectStatus>, news: Option<ObjectStatus>) -> 
     known.into_iter().chain(news).max_by_key(|status| rank(*status))
 }
 
-/// What to do about an unknown create that a listing didn't show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterAbsence {
-    /// Send the same key and bytes again, under the guard.
-    Resend,
-    /// List again after this many milliseconds.
-    ListAgain(i64),
-}
-
 /// A key younger than this is surely remembered by Stripe (it may be pruned at 24 h).
 pub const RESEND_WITHIN_MS: i64 = 23 * 60 * 60 * 1000;
 const LIST_AGAIN_MAX_MS: i64 = 15 * 60 * 1000;
-
-/// Decides after an absence. Times are Stripe's; `listings` counts this one; `base_ms` is the first waiting time, which doubles.
-#[must_use]
-pub fn after_absence(
-    first_sent_ms: i64,
-    stripe_now_ms: i64,
-    no_resend: bool,
-    listings: i64,
-    base_ms: i64,
-) -> AfterAbsence {
-    let age = stripe_now_ms.saturating_sub(first_sent_ms);
-    if !no_resend && (0..RESEND_WITHIN_MS).contains(&age) {
-        return AfterAbsence::Resend;
-    }
-    AfterAbsence::ListAgain(backoff_ms(listings, base_ms))
-}
 
 /// Doubles with each try from `base_ms`, up to 15 minutes.
 #[must_use]
@@ -142,18 +117,6 @@ mod tests {
         assert!(!releases(PayoutState::Failed, true, false));
         assert!(releases(PayoutState::Failed, true, true));
         assert!(releases(PayoutState::Failed, false, false));
-    }
-
-    #[test]
-    fn a_key_that_may_be_pruned_is_never_sent_again() {
-        assert_eq!(after_absence(0, RESEND_WITHIN_MS - 1, false, 1, 1000), AfterAbsence::Resend);
-        assert_eq!(after_absence(0, RESEND_WITHIN_MS, false, 1, 1000), AfterAbsence::ListAgain(2000));
-        assert_eq!(
-            after_absence(10, 5, false, 0, 1000),
-            AfterAbsence::ListAgain(1000),
-            "sent in the future: a clock is wrong"
-        );
-        assert_eq!(after_absence(0, 1, true, 0, 1000), AfterAbsence::ListAgain(1000));
     }
 
     #[test]

@@ -9,10 +9,12 @@
     clippy::wildcard_enum_match_arm
 )]
 
+pub mod absence;
 pub mod answer;
 pub mod attempt;
 pub mod books;
 pub mod calendar;
+pub mod claim;
 pub mod consequence;
 pub mod currency;
 pub mod earning;

@@ -108,11 +108,15 @@ pub enum SkipReason {
     BankUnusable,
     /// The bank account was changed a short time ago.
     BankChanged,
+    /// It was sent, and proven never executed. Said of a payout, never by a plan.
+    NeverExecuted,
+    /// Its run was taken back before it was sent. Said of a payout, never by a plan.
+    TakenBack,
 }
 
 impl SkipReason {
     /// Every reason, in the order in which they are looked for: the first that applies is the one that is said.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::CreatorDisabled,
         Self::SettingsDisabled,
         Self::NotInBeta,
@@ -128,6 +132,8 @@ impl SkipReason {
         Self::NoBankAccount,
         Self::BankUnusable,
         Self::BankChanged,
+        Self::NeverExecuted,
+        Self::TakenBack,
     ];
 
     /// The word used in the database and in JSON.
@@ -149,6 +155,8 @@ impl SkipReason {
             Self::NoBankAccount => "no_bank_account",
             Self::BankUnusable => "bank_unusable",
             Self::BankChanged => "bank_changed",
+            Self::NeverExecuted => "never_executed",
+            Self::TakenBack => "taken_back",
         }
     }
 

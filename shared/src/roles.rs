@@ -41,6 +41,8 @@ pub enum Action {
     Arm,
     /// Importing earnings.
     Import,
+    /// Retrying, resolving and taking back payouts.
+    Correct,
     /// Saying yes to what another person asked for.
     Approve,
 }
@@ -70,7 +72,7 @@ impl Role {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Read,
         Self::CreatorDetails,
         Self::Hold,
@@ -79,6 +81,7 @@ impl Action {
         Self::Resume,
         Self::Arm,
         Self::Import,
+        Self::Correct,
         Self::Approve,
     ];
 
@@ -94,6 +97,7 @@ impl Action {
             Self::Resume => "resume",
             Self::Arm => "arm or disarm the schedule",
             Self::Import => "import earnings",
+            Self::Correct => "retry, resolve or take back payouts",
             Self::Approve => "approve",
         }
     }
@@ -112,11 +116,18 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Resume
             | Action::Arm
             | Action::Import
+            | Action::Correct
             | Action::Approve => false,
         },
         Role::Support => match action {
             Action::Read | Action::CreatorDetails | Action::Hold => true,
-            Action::Start | Action::Pause | Action::Resume | Action::Arm | Action::Import | Action::Approve => false,
+            Action::Start
+            | Action::Pause
+            | Action::Resume
+            | Action::Arm
+            | Action::Import
+            | Action::Correct
+            | Action::Approve => false,
         },
         Role::Operator => match action {
             Action::Read
@@ -126,7 +137,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Pause
             | Action::Resume
             | Action::Arm
-            | Action::Import => true,
+            | Action::Import
+            | Action::Correct => true,
             Action::Approve => false,
         },
         Role::Approver => match action {
@@ -137,7 +149,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Pause
             | Action::Resume
             | Action::Arm
-            | Action::Import => false,
+            | Action::Import
+            | Action::Correct => false,
         },
         Role::Admin => match action {
             Action::Read
@@ -148,6 +161,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Resume
             | Action::Arm
             | Action::Import
+            | Action::Correct
             | Action::Approve => true,
         },
     }

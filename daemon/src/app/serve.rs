@@ -70,7 +70,8 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
         tracing::warn!(group, "PAYOUTD_ROLE_GROUPS names a group that this machine doesn't have: nobody gets its role");
     }
     let door = ControlDoor::new(desk, Arc::clone(&watch), wake, changed, stop.clone())
-        .with_roles(config.doors.role_groups.clone(), Lookup::system());
+        .with_roles(config.doors.role_groups.clone(), Lookup::system())
+        .with_stripe(parts.stripe.clone());
     tasks.spawn_door("the control door", control::serve(door, control));
     tasks.spawn_door("the webhook door", webhooks::serve(webhooks_of(config, &parts), http, stop.clone()));
     tasks.spawn(

@@ -1,7 +1,13 @@
 //! What happens next by itself, or what is awaited until when: one sentence, from what is stored.
-use super::time_of_day;
+use super::{moment, time_of_day};
 use crate::store::door_types::{AttemptRow, HoldRow, PayoutRow};
-use payout_shared::{attempt::AttemptKind, consequence::RESEND_WITHIN_MS, payout::PayoutState, run::RunState};
+use payout_shared::{
+    absence::{Absent, PROOF_APART_MS},
+    attempt::AttemptKind,
+    consequence::RESEND_WITHIN_MS,
+    payout::PayoutState,
+    run::RunState,
+};
 
 /// Everything the sentence depends on.
 #[derive(Clone, Copy, Debug)]
@@ -81,17 +87,16 @@ fn planned(facts: &Facts<'_>) -> String {
 /// Locked until it is proven what became of it, whatever else is so.
 fn unknown(facts: &Facts<'_>) -> String {
     let newest = facts.attempts.iter().rev().find(|attempt| attempt.kind == AttemptKind::Create);
-    let first_sent_ms = newest.and_then(|attempt| attempt.first_sent_stripe_ms);
-    let is_young = first_sent_ms.is_some_and(|sent| facts.now_ms.saturating_sub(sent) < RESEND_WITHIN_MS);
     let when = if facts.row.not_before_ms > facts.now_ms {
         format!("at {}", time_of_day(facts.row.not_before_ms))
     } else {
         "now".to_owned()
     };
-    let then = if is_young { "; if it isn't there it is asked for again with the same key" } else { "" };
-    let paused = match facts.run {
+    let then = newest.map_or_else(String::new, |attempt| after_next_look(attempt, facts.now_ms));
+    let barred = match facts.run {
         _ if facts.all_paused => " (nothing is sent while everything is paused)",
         RunState::Paused | RunState::Pausing => " (nothing is sent while its run is paused)",
+        RunState::Aborting | RunState::Aborted => " (nothing is sent again: its run is being taken back)",
         RunState::Planning
         | RunState::Planned
         | RunState::AwaitingApproval
@@ -99,11 +104,36 @@ fn unknown(facts: &Facts<'_>) -> String {
         | RunState::Completed
         | RunState::CompletedWithFailures
         | RunState::Settled
-        | RunState::Missed
-        | RunState::Aborting
-        | RunState::Aborted => "",
+        | RunState::Missed => "",
     };
-    format!("looked for in Stripe's list {when}{then}{paused}; locked until it is proven, never paid twice")
+    format!("looked for in Stripe's list {when}{then}{barred}; locked until it is proven, never paid twice")
+}
+
+/// What is known, and what is awaited until when, of an attempt that nobody has seen.
+fn after_next_look(attempt: &AttemptRow, now_ms: i64) -> String {
+    let (Some(first_sent_ms), Some(last_sent_ms)) = (attempt.first_sent_stripe_ms, attempt.last_sent_stripe_ms) else {
+        return String::new();
+    };
+    let absent = Absent {
+        first_sent_ms,
+        last_sent_ms,
+        counted_first_ms: attempt.absent_first_stripe_ms,
+        no_resend: attempt.no_resend,
+        listings: attempt.absent_listings,
+    };
+    let looks = match attempt.absent_listings {
+        0 => String::new(),
+        1 => " (not there at the one look so far)".to_owned(),
+        n => format!(" (not there at {n} looks so far)"),
+    };
+    if !attempt.no_resend && now_ms.saturating_sub(first_sent_ms) < RESEND_WITHIN_MS {
+        return format!("{looks}; if it isn't there it is asked for again with the same key");
+    }
+    let proof_ms = match absent.counted_first_ms {
+        Some(first) => first.saturating_add(PROOF_APART_MS),
+        None => absent.counts_from_ms().saturating_add(PROOF_APART_MS),
+    };
+    format!("{looks}; if it still isn't there it is proven never executed at {} at the earliest", moment(proof_ms))
 }
 
 fn held(hold: &HoldRow) -> String {

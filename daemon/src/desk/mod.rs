@@ -6,6 +6,7 @@ pub mod creators;
 pub mod cycle;
 pub mod eta;
 pub mod explain;
+pub mod look;
 mod parts;
 pub mod preview;
 pub mod rows;

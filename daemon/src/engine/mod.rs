@@ -83,7 +83,7 @@ use crate::{
     stripe::{AccountObject, ReadError},
 };
 use payout_shared::{
-    answer::{PayoutObject, Sent},
+    answer::Sent,
     id::{AccountId, PayoutId, RunId},
 };
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -97,8 +97,8 @@ enum Done {
     Sent { intent: Intent, sent: Sent, latency_ms: i64 },
     /// An account was read.
     Account { account: AccountId, result: Result<AccountObject, ReadError> },
-    /// An unknown payout was looked for: its object, or `None` when the listing doesn't show it.
-    Listed { payout: Unresolved, result: Result<Option<PayoutObject>, ReadError>, at: BootMs },
+    /// An unknown payout was looked for in its account's list.
+    Listed { payout: Unresolved, result: Result<resolve::Look, ReadError>, at: BootMs },
     /// The platform's account was read: the key works, and Stripe's Date is known.
     Platform(Result<AccountId, ReadError>),
 }

@@ -1,13 +1,12 @@
 //! Recording: everything that tasks brought back becomes changes, in one transaction a batch. What the database doesn't take is
 //! kept and tried again: an answer is never dropped.
-use super::{Done, Engine, RECORD_MAX, lead::Lease, observe};
+use super::{Done, Engine, RECORD_MAX, lead::Lease, observe, resolve::Look};
 use crate::{
     health::Topic,
     store::{
         StoreError,
-        types::{AttemptChange, By, Change, Intent},
+        types::{AttemptChange, By, Change, Intent, Unresolved},
     },
-    stripe::Stripe,
     tell::figures::Outcome,
 };
 use payout_shared::{
@@ -157,26 +156,30 @@ impl Engine {
             Done::Listed { payout, result, at } => {
                 let (payout, result, at) = (payout.clone(), result.clone(), *at);
                 match result {
-                    Ok(Some(object)) => {
+                    Ok(Look { object: Some(object), .. }) => {
                         self.parts.health.good(Topic::Stripe);
                         batch.changes.push(observe::found(&payout, object));
                     }
-                    Ok(None) => match self.parts.stripe.as_deref().and_then(Stripe::time) {
-                        Some((stripe_now_ms, _)) => batch.changes.push(self.absent(&payout, stripe_now_ms, at)),
-                        None => tracing::warn!(payout = %payout.payout_id, "a listing without a Date says nothing"),
-                    },
+                    Ok(Look { listed_ms: Some(listed_ms), .. }) => {
+                        batch.changes.push(self.absent(&payout, listed_ms, at));
+                    }
+                    Ok(Look { .. }) => {
+                        tracing::warn!(payout = %payout.payout_id, "a listing without a Date says nothing");
+                        batch.changes.push(self.again_later(&payout, "Stripe's list had no Date: it proves nothing"));
+                    }
                     Err(error) => {
                         tracing::warn!(payout = %payout.payout_id, %error, "an unknown payout could not be looked for: it stays unknown");
-                        batch.changes.push(observe::looked_in_vain(
-                            &payout,
-                            self.parts.clock.now_ms().saturating_add(self.parts.settings.resolve_first_ms),
-                            &error.to_string(),
-                        ));
+                        batch.changes.push(self.again_later(&payout, &error.to_string()));
                     }
                 }
             }
             Done::Account { .. } | Done::Platform(_) => {}
         }
+    }
+
+    fn again_later(&self, payout: &Unresolved, why: &str) -> Change {
+        let again_ms = self.parts.clock.now_ms().saturating_add(self.parts.settings.resolve_first_ms);
+        observe::looked_in_vain(payout, again_ms, why)
     }
 
     /// The change that an answer to a create makes.

@@ -9,8 +9,12 @@ use crate::{
     stripe::{ListRequest, ReadError, Stripe},
 };
 use payout_shared::{
+    absence::{Absent, AfterAbsence},
     answer::PayoutObject,
-    consequence::{AfterAbsence, after_absence, backoff_ms},
+    attempt::AttemptState,
+    consequence::backoff_ms,
+    payout::PayoutEvent,
+    plan::SkipReason,
 };
 use std::sync::Arc;
 
@@ -59,35 +63,69 @@ impl Engine {
         });
     }
 
-    /// What follows from a listing that didn't show the payout: sent again, or listed again later.
-    pub(super) fn absent(&mut self, payout: &Unresolved, stripe_now_ms: i64, listed: BootMs) -> Change {
+    /// What follows from a listing that didn't show the payout: sent again, listed again later, or proven never executed.
+    pub(super) fn absent(&mut self, payout: &Unresolved, listed_ms: i64, listed: BootMs) -> Change {
         let now_ms = self.parts.clock.now_ms();
         let base_ms = self.parts.settings.resolve_first_ms;
-        let listings = payout.absent_listings.saturating_add(1);
-        let next = after_absence(payout.first_sent_stripe_ms, stripe_now_ms, payout.no_resend, listings, base_ms);
-        let (wait_ms, what) = match next {
+        let absent = Absent {
+            first_sent_ms: payout.first_sent_stripe_ms,
+            last_sent_ms: payout.last_sent_stripe_ms,
+            counted_first_ms: payout.absent_first_stripe_ms,
+            no_resend: payout.no_resend,
+            listings: payout.absent_listings.saturating_add(1),
+        };
+        let mut change = Change {
+            attempt: Some(AttemptChange {
+                key: payout.key.clone(),
+                absent: Some((listed_ms, absent.counts(listed_ms))),
+                ..AttemptChange::default()
+            }),
+            detail: serde_json::json!({"listing": absent.listings, "stripe_now_ms": listed_ms}),
+            ..Change::new(payout.payout_id.clone(), By::Engine)
+        };
+        let (wait_ms, what) = match absent.next(listed_ms, base_ms) {
             AfterAbsence::Resend => {
                 let resend = self.resend.entry(payout.run_id.clone()).or_default();
                 resend.retain(|(id, _)| *id != payout.payout_id);
                 resend.push((payout.payout_id.clone(), listed));
-                (backoff_ms(listings, base_ms), "not at Stripe yet: the same key and bytes are sent again")
+                (backoff_ms(absent.listings, base_ms), "not at Stripe yet: the same key and bytes are sent again")
             }
             AfterAbsence::ListAgain(wait_ms) => (wait_ms, "not at Stripe yet: looked for again later, never re-keyed"),
+            AfterAbsence::Proven => {
+                tracing::warn!(payout = %payout.payout_id, run = %payout.run_id, "proven never executed: its earnings are free again");
+                change.event = Some(PayoutEvent::ProveAbsent);
+                if let Some(attempt) = &mut change.attempt {
+                    attempt.state = Some(AttemptState::Withdrawn);
+                }
+                change.cause = Some(SkipReason::NeverExecuted.as_str().to_owned());
+                change.skip = Some((SkipReason::NeverExecuted, NEVER_EXECUTED.to_owned()));
+                (0, NEVER_EXECUTED)
+            }
         };
-        Change {
-            failure_reason: Some(what.to_owned()),
-            attempt: Some(AttemptChange { key: payout.key.clone(), absent: true, ..AttemptChange::default() }),
-            not_before_ms: Some(now_ms.saturating_add(wait_ms)),
-            detail: serde_json::json!({"listing": listings, "stripe_now_ms": stripe_now_ms}),
-            ..Change::new(payout.payout_id.clone(), By::Engine)
-        }
+        change.failure_reason = Some(what.to_owned());
+        change.not_before_ms = Some(now_ms.saturating_add(wait_ms));
+        change
     }
 }
 
+/// Said of a payout that is proven absent.
+const NEVER_EXECUTED: &str = "asked for and never executed: Stripe's list did not show it twice, 25 h after it was last sent; its earnings are free for \
+    a later run";
+
+/// What a listing showed of one payout.
+#[derive(Clone, Debug)]
+pub(super) struct Look {
+    /// Its object; `None` = it isn't there.
+    pub(super) object: Option<PayoutObject>,
+    /// Stripe's time of the newest page, where it gave one: what came into being later isn't judged.
+    pub(super) listed_ms: Option<i64>,
+}
+
 /// Lists the account's payouts from a week before the first send and looks for our key in their metadata.
-async fn find(stripe: &Arc<dyn Stripe>, payout: &Unresolved) -> Result<Option<PayoutObject>, ReadError> {
-    let mut starting_after = None;
-    for _ in 0..PAGES_MAX {
+async fn find(stripe: &Arc<dyn Stripe>, payout: &Unresolved) -> Result<Look, ReadError> {
+    let (mut starting_after, mut listed_ms) = (None, None);
+    for page in 0..PAGES_MAX {
+        let is_first = page == 0;
         let page = stripe
             .list(ListRequest {
                 account: payout.account.clone(),
@@ -95,13 +133,16 @@ async fn find(stripe: &Arc<dyn Stripe>, payout: &Unresolved) -> Result<Option<Pa
                 starting_after: starting_after.take(),
             })
             .await?;
+        if is_first {
+            listed_ms = page.date_ms;
+        }
         starting_after = page.payouts.last().map(|last| last.id.to_string());
         if let Some(found) = page.payouts.into_iter().find(|object| object.key.as_deref() == Some(payout.key.as_str()))
         {
-            return Ok(Some(found));
+            return Ok(Look { object: Some(found), listed_ms });
         }
         if !page.has_more || starting_after.is_none() {
-            return Ok(None);
+            return Ok(Look { object: None, listed_ms });
         }
     }
     Err(ReadError::Unreadable(format!("more than {PAGES_MAX} pages of payouts on account {}", payout.account)))

@@ -12,6 +12,8 @@ macro_rules! bodies {
         pub(in crate::store) mod books;
         #[path = "../sql/change.rs"]
         pub(in crate::store) mod change;
+        #[path = "../sql/claim.rs"]
+        pub(in crate::store) mod claim;
         #[path = "../sql/creators.rs"]
         pub(in crate::store) mod creators;
         #[path = "../sql/explain.rs"]

@@ -49,3 +49,4 @@ macro_rules! on {
 
 mod door_side;
 mod engine_side;
+mod undo_side;

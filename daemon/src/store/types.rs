@@ -222,8 +222,8 @@ pub struct AttemptChange {
     pub ambiguous: bool,
     /// Never resend by itself from now on.
     pub no_resend: bool,
-    /// A listing didn't show it: counts up.
-    pub absent: bool,
+    /// A listing made at this moment of Stripe's didn't show it, and whether that counts for a proof: counts up.
+    pub absent: Option<(i64, bool)>,
     /// Its object.
     pub object: Option<PayoutObject>,
     /// The answer's status, error and request id.
@@ -297,8 +297,21 @@ pub struct Unresolved {
     pub no_resend: bool,
     /// Listings that didn't show it so far.
     pub absent_listings: i64,
+    /// Stripe's time of the first of them that counts for a proof.
+    pub absent_first_stripe_ms: Option<i64>,
     /// Sends so far.
     pub sends: i64,
+}
+
+/// A Stripe object that a person named for an unknown payout.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The attempt that it is.
+    pub key: String,
+    /// As it was read at Stripe.
+    pub object: PayoutObject,
+    /// How it was told: for the journal.
+    pub how: String,
 }
 
 /// What we know of one payout attempt by its key or object.

@@ -132,15 +132,6 @@ impl LiveStripe {
         let body = self.0.read(ReadClass::Balance, wire::get_balance(&account), &account).await?.0;
         wire::balance(&body).map_err(ReadError::Unreadable)
     }
-
-    /// One payout of an account: how a cancel or a reversal without an answer is resolved.
-    ///
-    /// # Errors
-    /// [`ReadError`]; [`ReadError::NoAccess`] also when Stripe knows no such payout.
-    pub async fn payout(&self, account: AccountId, payout: ObjectId) -> Result<PayoutObject, ReadError> {
-        let body = self.0.read(ReadClass::Payouts, wire::get_payout(&account, &payout), &account).await?.0;
-        wire::payout(&body, &account).map_err(ReadError::Unreadable)
-    }
 }
 
 impl Stripe for LiveStripe {
@@ -169,6 +160,19 @@ impl Stripe for LiveStripe {
             let (body, date_ms) = inner.read(ReadClass::Payouts, get, &request.account).await?;
             let (payouts, has_more) = wire::payouts(&body, &request.account).map_err(ReadError::Unreadable)?;
             Ok(ListPage { payouts, has_more, date_ms })
+        })
+    }
+
+    fn payout(&self, account: AccountId, payout: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let body = inner.read(ReadClass::Payouts, wire::get_payout(&account, &payout), &account).await?.0;
+            let object = wire::payout(&body, &account).map_err(ReadError::Unreadable)?;
+            if object.id == payout {
+                Ok(object)
+            } else {
+                Err(ReadError::Unreadable(format!("asked for payout {payout}, got {}", object.id)))
+            }
         })
     }
 

@@ -21,7 +21,7 @@ use futures::future::BoxFuture;
 use payout_shared::{
     answer::{PayoutObject, Sent},
     currency::Currency,
-    id::{AccountId, DestinationId, Mode},
+    id::{AccountId, DestinationId, Mode, ObjectId},
 };
 
 /// One money request, as committed.
@@ -127,6 +127,8 @@ pub trait Stripe: Send + Sync + 'static {
     fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>>;
     /// One page of an account's payouts.
     fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>>;
+    /// Reads one payout of an account: what a person named, or what became of a cancel or a reversal.
+    fn payout(&self, account: AccountId, payout: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>>;
     /// The platform's own account id: proves the key.
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>>;
     /// Stripe's time now (Unix milliseconds): the last `Date` seen plus what has passed since, and how long ago it was seen (milliseconds).

@@ -2,8 +2,8 @@
 use crate::room::{Room, ms, somebody};
 use futures::future::BoxFuture;
 use payout_shared::{
-    answer::Sent,
-    id::{AccountId, Mode},
+    answer::{PayoutObject, Sent},
+    id::{AccountId, Mode, ObjectId},
     run::{RunKind, RunState},
 };
 use payoutd::{
@@ -122,6 +122,9 @@ impl Stripe for Dated {
     }
     fn list(&self, _: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>> {
         unreachable!("the schedule lists nothing")
+    }
+    fn payout(&self, _: AccountId, _: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>> {
+        unreachable!("the schedule reads nothing")
     }
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>> {
         unreachable!("the schedule reads nothing")

@@ -38,6 +38,7 @@ fn object() -> PayoutObject {
         created_s: 1_800_000_000,
         arrival_date_s: None,
         original_payout: None,
+        reversed_by: None,
     }
 }
 

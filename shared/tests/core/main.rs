@@ -4,6 +4,7 @@
 mod answers;
 mod books;
 mod calendar;
+mod claims;
 mod documented;
 mod entries;
 mod keys;

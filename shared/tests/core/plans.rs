@@ -136,7 +136,11 @@ fn one_per_reason() -> Vec<(SkipReason, PurseFacts, &'static str)> {
 #[test]
 fn every_reason_has_one_sentence_for_people() {
     let all = one_per_reason();
-    assert_eq!(all.iter().map(|(reason, ..)| *reason).collect::<Vec<_>>(), SkipReason::ALL);
+    // Two are said of payouts, after their plan.
+    let of_plans = SkipReason::ALL
+        .into_iter()
+        .filter(|reason| !matches!(reason, SkipReason::NeverExecuted | SkipReason::TakenBack));
+    assert_eq!(all.iter().map(|(reason, ..)| *reason).collect::<Vec<_>>(), of_plans.collect::<Vec<_>>());
     for (reason, facts, sentence) in all {
         assert_eq!(skipped(&facts), (reason, sentence.to_owned()));
     }

@@ -50,6 +50,14 @@ pub(super) enum Command {
         /// A payout's id
         payout: String,
     },
+    /// Settle an unknown payout by hand: the daemon looks at Stripe before it believes it
+    Resolve {
+        /// A payout's id
+        payout: String,
+        /// The Stripe payout that it became
+        #[arg(long, value_name = "PO_ID")]
+        paid: String,
+    },
     /// Creators with what each would be paid now, and why not
     Creators(Creators),
     /// One creator: account, bank account, holds, balances, newest payouts

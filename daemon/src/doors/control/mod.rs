@@ -5,6 +5,7 @@ mod ask;
 mod creators;
 mod earnings;
 mod follow;
+mod resolve;
 mod rights;
 mod schedule;
 mod serve;
@@ -17,8 +18,9 @@ pub use serve::{BindError, bind, serve};
 pub use who::{Lookup, Person, missing_groups};
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, look::Look},
     store::{StoreError, types::By},
+    stripe::Stripe,
     tell::watch::Watch,
     wake::{Changed, Wake},
 };
@@ -42,6 +44,7 @@ pub struct ControlDoor {
     wake: Wake,
     changed: Changed,
     people: People,
+    look: Look,
     stop: CancellationToken,
 }
 
@@ -50,7 +53,7 @@ impl ControlDoor {
     #[must_use]
     pub fn new(desk: Arc<Desk>, watch: Arc<Watch>, wake: Wake, changed: Changed, stop: CancellationToken) -> Self {
         let people = People::new(RoleGroups::default(), Lookup::system(), desk.clock.clone());
-        Self { desk, watch, wake, changed, people, stop }
+        Self { desk, watch, wake, changed, people, look: Look::default(), stop }
     }
 
     /// The same with roles, given by these groups.
@@ -58,6 +61,12 @@ impl ControlDoor {
     pub fn with_roles(self, groups: RoleGroups, lookup: Lookup) -> Self {
         let people = People::new(groups, lookup, self.desk.clock.clone());
         Self { people, ..self }
+    }
+
+    /// The same with a way to look at Stripe.
+    #[must_use]
+    pub fn with_stripe(self, stripe: Option<Arc<dyn Stripe>>) -> Self {
+        Self { look: Look::new(stripe), ..self }
     }
 
     /// Something was recorded: the engine has work, followers have news.
@@ -165,6 +174,11 @@ impl v1::control_server::Control for ControlDoor {
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Reply<v1::ReleaseReply> {
         let by = by(&request)?;
         reply(creators::release(self, &by, request.into_inner()).await)
+    }
+
+    async fn resolve_paid(&self, request: Request<v1::ResolvePaidRequest>) -> Reply<v1::ResolvePaidReply> {
+        let by = by(&request)?;
+        reply(resolve::paid(self, &by, request.into_inner()).await)
     }
 
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;

@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 18] = [
+const RPCS: [(&str, Action); 19] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -32,6 +32,7 @@ const RPCS: [(&str, Action); 18] = [
     ("ShowCreator", Action::CreatorDetails),
     ("Hold", Action::Hold),
     ("Release", Action::Hold),
+    ("ResolvePaid", Action::Correct),
     ("Watch", Action::Read),
 ];
 

@@ -214,6 +214,10 @@ pub struct AttemptRow {
     pub ambiguous_sends: i64,
     /// Listings that didn't show it.
     pub absent_listings: i64,
+    /// Stripe's time of the first of them that counts for a proof.
+    pub absent_first_stripe_ms: Option<i64>,
+    /// Never sent again by itself.
+    pub no_resend: bool,
     /// Its object.
     pub stripe_object_id: Option<String>,
     /// Stripe's word for the object's state.

@@ -17,7 +17,8 @@ use sqlx::{QueryBuilder, Row};
 pub(super) fn unresolved_query(now_ms: i64, limit: i64) -> Query {
     sqlx::query::<DB>(
         "SELECT p.id, p.run_id, t.key, t.account_id, t.amount_minor, t.currency, t.destination_id, \
-         COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends \
+         COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends, \
+         t.absent_first_stripe_ms \
          FROM creator_payouts p JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts \
          WHERE p.state = 'unknown' AND p.not_before_ms <= $1 AND NOT t.on_wire ORDER BY p.not_before_ms, p.id LIMIT $2",
     )
@@ -42,6 +43,7 @@ pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -
                 no_resend: row.try_get(9)?,
                 absent_listings: row.try_get(10)?,
                 sends: row.try_get(11)?,
+                absent_first_stripe_ms: row.try_get(12)?,
             })
         })
         .collect()

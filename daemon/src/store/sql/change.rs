@@ -315,11 +315,12 @@ struct Known {
     token: i64,
     object: Option<String>,
     status: Option<ObjectStatus>,
+    on_wire: bool,
 }
 
 async fn read_attempt(tx: &mut Tx, key: &str) -> Result<Known, StoreError> {
     let row = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT state, token, stripe_object_id, object_status FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
+        "SELECT state, token, stripe_object_id, object_status, on_wire FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
     )))
     .bind(key)
     .fetch_optional(&mut **tx)
@@ -330,13 +331,17 @@ async fn read_attempt(tx: &mut Tx, key: &str) -> Result<Known, StoreError> {
         .ok_or_else(|| StoreError::Broken(format!("attempt {key} has the unknown state {state:?}")))?;
     let status: Option<String> = row.try_get(3)?;
     let status = status.as_deref().and_then(ObjectStatus::parse);
-    Ok(Known { state, token: row.try_get(1)?, object: row.try_get(2)?, status })
+    Ok(Known { state, token: row.try_get(1)?, object: row.try_get(2)?, status, on_wire: row.try_get(4)? })
 }
 
 /// The change as it is against what is stored by now, which whoever made it may not have known: a second object never passes for the
 /// first, and an answer to a send that another lease has judged since says no more than the object it shows.
 fn judged<'a>(change: &'a Change, known: Option<&Known>) -> Cow<'a, Change> {
     let (Some(attempt), Some(known)) = (&change.attempt, known) else { return Cow::Borrowed(change) };
+    if change.event == Some(PayoutEvent::ProveAbsent) && known.on_wire {
+        // Sent again since it was looked for: the absence proves nothing.
+        return Cow::Owned(Change { skip: None, attempt: None, ..Change::new(change.payout_id.clone(), change.by.clone()) });
+    }
     let second = seen(change).zip(known.object.as_deref()).filter(|(object, first)| object.id.as_str() != *first);
     let outdated = attempt.token.is_some_and(|token| token != known.token);
     if !outdated && (second.is_none() || change.late.is_some()) {
@@ -373,6 +378,8 @@ async fn write_attempt(
     sqlx::query::<DB>(
         "UPDATE payout_attempts SET state = $2, on_wire = on_wire AND NOT $3, ambiguous_sends = ambiguous_sends + $4, \
          no_resend = no_resend OR $5, absent_listings = absent_listings + $6, \
+         absent_first_stripe_ms = COALESCE(absent_first_stripe_ms, $15), absent_last_stripe_ms = COALESCE($16, absent_last_stripe_ms), \
+         arrival_ms = COALESCE($17, arrival_ms), paid_seen_ms = COALESCE(paid_seen_ms, $18), \
          stripe_object_id = COALESCE(stripe_object_id, $7), object_status = $8, \
          http_status = COALESCE($9, http_status), error_type = COALESCE($10, error_type), \
          error_code = COALESCE($11, error_code), error_message = COALESCE($12, error_message), \
@@ -383,7 +390,7 @@ async fn write_attempt(
     .bind(change.answered)
     .bind(i64::from(change.ambiguous))
     .bind(change.no_resend)
-    .bind(i64::from(change.absent))
+    .bind(i64::from(change.absent.is_some()))
     .bind(object.map(|object| object.id.as_str()))
     .bind(status.map(|status| status.as_str()))
     .bind(change.http_status.map(i64::from))
@@ -392,6 +399,10 @@ async fn write_attempt(
     .bind(&change.error_message)
     .bind(&change.request_id)
     .bind(change.answered.then_some(now_ms))
+    .bind(change.absent.and_then(|(at_ms, counts)| counts.then_some(at_ms)))
+    .bind(change.absent.map(|(at_ms, _)| at_ms))
+    .bind(object.and_then(|object| object.arrival_date_s).map(|s| s.saturating_mul(1_000)))
+    .bind((status == Some(ObjectStatus::Paid)).then_some(now_ms))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -309,7 +309,8 @@ async fn write_intent(
         Some(newest) if matches!(newest.state, AttemptState::Waiting | AttemptState::Unknown) => {
             sqlx::query::<DB>(
                 "UPDATE payout_attempts SET state = 'intended', on_wire = TRUE, sends = sends + 1, token = $2, send_before_ms = $3, \
-                 last_sent_stripe_ms = $4, first_sent_stripe_ms = COALESCE(first_sent_stripe_ms, $4) WHERE key = $1",
+                 last_sent_stripe_ms = $4, first_sent_stripe_ms = COALESCE(first_sent_stripe_ms, $4), absent_first_stripe_ms = NULL \
+                 WHERE key = $1",
             )
             .bind(&newest.key)
             .bind(gate.fence.0)

@@ -69,7 +69,8 @@ async fn items(tx: &mut Tx, id: &PayoutId) -> Result<(Vec<ItemRow>, i64), StoreE
 async fn attempts(tx: &mut Tx, id: &PayoutId) -> Result<Vec<AttemptRow>, StoreError> {
     let found = sqlx::query::<DB>(
         "SELECT key, kind, number, state, on_wire, sends, ambiguous_sends, absent_listings, stripe_object_id, object_status, \
-         http_status, error_type, error_code, error_message, request_id, first_sent_stripe_ms, last_sent_stripe_ms \
+         http_status, error_type, error_code, error_message, request_id, first_sent_stripe_ms, last_sent_stripe_ms, \
+         absent_first_stripe_ms, no_resend \
          FROM payout_attempts WHERE payout_id = $1 ORDER BY created_at_ms, kind, number",
     )
     .bind(id.as_str())
@@ -86,6 +87,8 @@ async fn attempts(tx: &mut Tx, id: &PayoutId) -> Result<Vec<AttemptRow>, StoreEr
             sends: row.try_get(5)?,
             ambiguous_sends: row.try_get(6)?,
             absent_listings: row.try_get(7)?,
+            absent_first_stripe_ms: row.try_get(17)?,
+            no_resend: row.try_get(18)?,
             stripe_object_id: row.try_get(8)?,
             object_status: row.try_get(9)?,
             http_status: row.try_get(10)?,

@@ -36,6 +36,7 @@ pub(crate) fn payout(object: &Value, account: &AccountId) -> Result<PayoutObject
         created_s: integer(object, "created").ok_or_else(|| missing("created"))?,
         arrival_date_s: integer(object, "arrival_date"),
         original_payout: id_of(&object["original_payout"]).map(ObjectId::new),
+        reversed_by: id_of(&object["reversed_by"]).map(ObjectId::new),
     })
 }
 

@@ -65,6 +65,7 @@ fn ours(payout: stripe_shared::Payout, account: &AccountId) -> Option<PayoutObje
         created_s: payout.created,
         arrival_date_s: Some(payout.arrival_date),
         original_payout: payout.original_payout.map(|it| ObjectId::new(it.id().to_string())),
+        reversed_by: payout.reversed_by.map(|it| ObjectId::new(it.id().to_string())),
     })
 }
 

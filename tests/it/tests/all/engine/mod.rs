@@ -13,6 +13,7 @@ mod guard;
 mod lease;
 mod matrix;
 mod pause;
+mod proof;
 mod runs;
 mod sim;
 mod webhooks;

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use payout_shared::{
-    answer::Sent,
-    id::{AccountId, Mode},
+    answer::{PayoutObject, Sent},
+    id::{AccountId, Mode, ObjectId},
 };
 use payoutd::{
     clock::{Clock, ManualClock},
@@ -394,6 +394,15 @@ impl Stripe for TwinStripe {
             let body = this.read(&path, Some(&request.account), &request.account)?;
             let (payouts, has_more) = wire::payouts(&body, &request.account).map_err(ReadError::Unreadable)?;
             Ok(ListPage { payouts, has_more, date_ms: this.time.time().map(|(now_ms, _)| now_ms) })
+        })
+    }
+
+    fn payout(&self, account: AccountId, payout: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let _work = Work::begin(&this.shared);
+            let body = this.read(&format!("/v1/payouts/{payout}"), Some(&account), &account)?;
+            wire::payout(&body, &account).map_err(ReadError::Unreadable)
         })
     }
 

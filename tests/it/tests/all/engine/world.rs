@@ -251,6 +251,16 @@ impl World {
         self.stripe.quiet().await;
     }
 
+    /// So many minutes pass, with a look at the world every ten.
+    pub(super) async fn wait_minutes(&mut self, minutes: i64) {
+        let mut left = minutes;
+        while left > 0 {
+            self.advance(left.min(10) * 60_000).await;
+            self.steps(2).await;
+            left -= 10;
+        }
+    }
+
     /// Steps, and lets time pass, until this holds.
     pub(super) async fn until(&mut self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
         for _ in 0..STEPS_MAX {
