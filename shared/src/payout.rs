@@ -196,6 +196,8 @@ pub enum PayoutEvent {
     ProveAbsent,
     /// A retry: a new create attempt of the same payout.
     Requeue,
+    /// The guard is shut for a retry, or its run is taken back: it is failed again.
+    GiveUp,
     /// A reversal was committed.
     IntendReverse,
     /// Stripe made the reversal.

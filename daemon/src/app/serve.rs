@@ -174,6 +174,7 @@ fn engine_settings(config: &Config) -> engine::Settings {
         resolve_first_ms: config.engine.resolve_first_ms,
         account_stale_ms: config.engine.account_stale_ms,
         plan_page: i64::from(config.engine.plan_page),
+        breaker: config.engine.breaker,
         policy: policy(config),
     }
 }

@@ -12,7 +12,7 @@ pub use stripe::StripeConfig;
 
 use jiff::{civil, tz::TimeZone};
 use parse::{amounts, number, percent, role_groups, secrets};
-use payout_shared::{currency::Currency, money::Money, roles::RoleGroups};
+use payout_shared::{breaker::BreakerRules, currency::Currency, money::Money, roles::RoleGroups};
 use read::Reader;
 use secrecy::SecretString;
 use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
@@ -97,6 +97,8 @@ pub struct EngineConfig {
     pub resolve_first_ms: i64,
     /// PAYOUTD_ACCOUNT_STALE_HOURS, in milliseconds.
     pub account_stale_ms: i64,
+    /// PAYOUT_BREAKER_PERCENT and its neighbours.
+    pub breaker: BreakerRules,
 }
 
 /// Sockets and their limits.
@@ -221,6 +223,12 @@ impl EngineConfig {
             plan_page: reader.get(table::PAYOUTD_PLAN_PAGE, 1_000, number(1..=10_000)),
             resolve_first_ms: reader.get(table::PAYOUTD_RESOLVE_FIRST_MS, 15_000, number(0..=3_600_000)),
             account_stale_ms: HOUR_MS.saturating_mul(stale_hours),
+            breaker: BreakerRules {
+                percent: reader.get(table::PAYOUT_BREAKER_PERCENT, 8, number(1..=100)),
+                failures_min: reader.get(table::PAYOUT_BREAKER_FAILURES, 20, number(1..=500)),
+                bank_percent: reader.get(table::PAYOUT_BREAKER_BANK_PERCENT, 50, number(1..=100)),
+                bank_failures_min: reader.get(table::PAYOUT_BREAKER_BANK_FAILURES, 10, number(1..=500)),
+            },
         }
     }
 }

@@ -84,6 +84,18 @@ settings! {
     PAYOUT_MINIMUMS = plain(
         "PAYOUT_MINIMUMS", "minor units by currency", "", "the least paid out in other currencies, as in eur=1000,jpy=1000; the largest minimum wins",
     );
+    PAYOUT_BREAKER_PERCENT = plain(
+        "PAYOUT_BREAKER_PERCENT", "percent", "8", "a run pauses by itself when so many of its newest 500 answers are failures: four times what is usual",
+    );
+    PAYOUT_BREAKER_FAILURES = plain(
+        "PAYOUT_BREAKER_FAILURES", "payouts", "20", "and at least so many failed: a few of a few prove nothing",
+    );
+    PAYOUT_BREAKER_BANK_PERCENT = plain(
+        "PAYOUT_BREAKER_BANK_PERCENT", "percent", "50", "likewise of those to one bank: a bank that is down fails most of its own",
+    );
+    PAYOUT_BREAKER_BANK_FAILURES = plain(
+        "PAYOUT_BREAKER_BANK_FAILURES", "payouts", "10", "and at least so many to that bank failed",
+    );
     PAYOUT_CAPS = plain(
         "PAYOUT_CAPS", "minor units by currency", "", "the most that one payout may be, as in usd=1000000; absent: no cap",
     );

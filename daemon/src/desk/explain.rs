@@ -3,6 +3,7 @@ use super::{moment, time_of_day};
 use crate::store::door_types::{AttemptRow, HoldRow, PayoutRow};
 use payout_shared::{
     absence::{Absent, PROOF_APART_MS},
+    answer::{is_bank_code, is_transient_code},
     attempt::AttemptKind,
     consequence::RESEND_WITHIN_MS,
     payout::PayoutState,
@@ -42,6 +43,10 @@ pub fn payout(facts: &Facts<'_>) -> String {
         PayoutState::Paid => "paid; a bank can still send it back, which would show here".to_owned(),
         PayoutState::Settled => "settled: nothing more happens by itself".to_owned(),
         PayoutState::Voided => "given up before anything was executed: its earnings are free for a later run".to_owned(),
+        PayoutState::Failed if facts.row.retry_at_ms.is_some() => {
+            let at = time_of_day(facts.row.retry_at_ms.unwrap_or_default());
+            format!("its cause passes by itself: it is tried again at {at}, with a new key; its earnings stay with it until a later run takes them")
+        }
         PayoutState::Failed | PayoutState::Returned | PayoutState::Canceled if released => {
             "not sent again by itself; its earnings are free for a later run".to_owned()
         }
@@ -74,6 +79,9 @@ fn planned(facts: &Facts<'_>) -> String {
         | RunState::CompletedWithFailures
         | RunState::Settled
         | RunState::Missed => match &facts.row.cause {
+            None if facts.row.attempts > 1 => {
+                "it is tried again at its turn, with a new key; it is failed again if it can't leave".to_owned()
+            }
             Some(cause) if facts.row.not_before_ms > facts.now_ms => {
                 let at = time_of_day(facts.row.not_before_ms);
                 format!("put back ({cause}): it leaves again by itself at {at}, with the same key")
@@ -152,8 +160,12 @@ pub fn cause(state: PayoutState, cause: &str) -> &'static str {
         PayoutState::Submitting => "answer awaited",
         PayoutState::Unknown if cause == "idempotency_error" => "needs a person: never re-keyed by itself",
         PayoutState::Unknown => "looked for, then asked again with the same key",
-        PayoutState::Failed => "not sent again by itself",
-        PayoutState::Returned => "creator held until the bank account changes",
+        PayoutState::Failed | PayoutState::Returned if is_bank_code(cause) => {
+            "creator held until the bank account changes"
+        }
+        PayoutState::Failed if is_transient_code(cause) => "tried again once by itself",
+        PayoutState::Failed => "not sent again by itself: payout retry",
+        PayoutState::Returned => "free for a later run when the money is back",
         PayoutState::Canceled => "canceled at Stripe",
         PayoutState::Pending | PayoutState::InTransit => "on its way",
         PayoutState::Paid | PayoutState::Settled => "paid",
@@ -194,6 +206,7 @@ mod tests {
             created_at_ms: 0,
             changed_at_ms: 0,
             released_at_ms: None,
+            retry_at_ms: None,
         }
     }
 

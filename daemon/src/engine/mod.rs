@@ -62,6 +62,8 @@ pub struct Settings {
     pub account_stale_ms: i64,
     /// Purses per page of a plan.
     pub plan_page: i64,
+    /// When a run pauses by itself because too much fails.
+    pub breaker: BreakerRules,
     /// The policy; its `rules.at_ms` is set anew for each use.
     pub policy: PlanContext,
 }
@@ -73,6 +75,7 @@ mod plan;
 mod record;
 mod resolve;
 mod send;
+mod undo;
 
 use crate::{
     clock::BootMs,
@@ -84,6 +87,7 @@ use crate::{
 };
 use payout_shared::{
     answer::Sent,
+    breaker::BreakerRules,
     id::{AccountId, PayoutId, RunId},
 };
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -134,6 +138,8 @@ pub struct Engine {
     listing: HashSet<PayoutId>,
     /// Unknown payouts that a listing didn't show, when it was made, and whose key is young: to be sent again soon, or listed again.
     resend: HashMap<RunId, Vec<(PayoutId, BootMs)>>,
+    /// Runs in which something failed since their breaker was asked.
+    failures_in: HashSet<RunId>,
     platform: send::Platform,
     stopping: bool,
     /// Something is left that needs no wait.
@@ -164,6 +170,7 @@ impl Engine {
             unreadable: HashMap::new(),
             listing: HashSet::new(),
             resend: HashMap::new(),
+            failures_in: HashSet::new(),
             platform: send::Platform::default(),
             stopping: false,
             again: false,

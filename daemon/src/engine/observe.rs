@@ -138,7 +138,6 @@ fn seen(attempt: &KnownAttempt, object: PayoutObject, by: By) -> Change {
         event,
         cause: object.failure_code.clone(),
         failure_reason: object.failure_message.clone(),
-        hold: bank_failure(&object),
         detail: serde_json::json!({"object": object.id.as_str(), "status": object.status.map(|status| status.as_str())}),
         attempt: Some(AttemptChange {
             key: attempt.key.clone(),
@@ -161,13 +160,6 @@ fn oddity(attempt: &KnownAttempt, object: &PayoutObject) -> Option<String> {
         && object.currency == attempt.amount.currency
         && object.destination.as_ref().is_none_or(|destination| *destination == attempt.destination);
     (!same).then(|| format!("payout object {} carries our key but not our amount, account or destination", object.id))
-}
-
-/// After a failure at the bank the creator is held until the bank account changes.
-fn bank_failure(object: &PayoutObject) -> Option<(String, String)> {
-    let code = object.failure_code.as_deref()?;
-    let message = object.failure_message.as_deref().unwrap_or("no message");
-    Some(("bank_failure".to_owned(), format!("{} failed at the bank: {code} ({message})", object.id)))
 }
 
 /// A listing showed an unknown payout's object.

@@ -21,6 +21,10 @@ impl Engine {
         self.record(lease).await?;
         self.inherit(lease).await?;
         self.observe(lease).await?;
+        self.break_runs(lease).await?;
+        if !self.stopping {
+            self.retry_due(lease).await?;
+        }
         self.keep_platform();
         let mut next = now.plus_ms(IDLE_MS);
         for run in self.parts.store.open_runs().await? {

@@ -154,7 +154,13 @@ fn unpayable(account: AccountId, now_ms: i64, why: String) -> AccountRead {
 pub(super) fn read_of(object: AccountObject, account: AccountId, now_ms: i64) -> AccountRead {
     let mut banks: BTreeMap<Currency, (bool, BankRead)> = BTreeMap::new();
     for bank in object.banks {
-        let read = BankRead { currency: bank.currency, destination: bank.id, status: bank.status };
+        let read = BankRead {
+            currency: bank.currency,
+            destination: bank.id,
+            status: bank.status,
+            bank_name: bank.bank_name,
+            country: bank.country,
+        };
         let known = banks.get(&bank.currency).is_some_and(|(default, _)| *default);
         if bank.default_for_currency || !known {
             banks.insert(bank.currency, (bank.default_for_currency, read));

@@ -10,7 +10,7 @@ use crate::{
     tell::figures::Outcome,
 };
 use payout_shared::{
-    answer::{self, AnswerMeta, Asked, Class, Effect, Sent},
+    answer::{self, AnswerMeta, Asked, Class, Effect, Sent, is_bank_code},
     attempt::AttemptState,
     consequence::backoff_ms,
     id::{PayoutId, RunId},
@@ -87,10 +87,13 @@ impl Engine {
 
     /// Writes a batch of changes. One that the books can't take (a row is gone, or says what can't be) is told and left to people: it stops
     /// nobody else's.
-    pub(super) async fn write(&self, lease: Lease, changes: &[Change]) -> Result<(), StoreError> {
+    pub(super) async fn write(&mut self, lease: Lease, changes: &[Change]) -> Result<(), StoreError> {
         match self.parts.store.change(lease.fence, changes).await {
             Err(StoreError::Broken(_) | StoreError::NotFound { .. }) => {}
-            done => return done.map(|_| ()),
+            done => {
+                self.note_failures(&done?);
+                return Ok(());
+            }
         }
         for change in changes {
             match self.parts.store.change(lease.fence, std::slice::from_ref(change)).await {
@@ -98,9 +101,7 @@ impl Engine {
                     tracing::error!(payout = %change.payout_id, %error, change = ?change,
                         "a payout's books are broken: this was not recorded, and nothing more is done for it by itself");
                 }
-                done => {
-                    done?;
-                }
+                done => self.note_failures(&done?),
             }
         }
         Ok(())
@@ -227,7 +228,8 @@ impl Engine {
         }
         Change {
             event: Some(effect.event),
-            hold: effect.hold_creator.then(|| (cause.clone(), sentence.clone())),
+            // What the bank account is to blame for is held where the failure is recorded, whichever way it is heard of.
+            hold: (effect.hold_creator && !is_bank_code(&cause)).then(|| (cause.clone(), sentence.clone())),
             cause: Some(cause),
             failure_reason: Some(sentence),
             attempt: Some(attempt),
@@ -319,6 +321,7 @@ fn log(intent: &Intent, sent: &Sent, effect: &Effect, cause: &str) {
         | PayoutEvent::Void
         | PayoutEvent::ProveAbsent
         | PayoutEvent::Requeue
+        | PayoutEvent::GiveUp
         | PayoutEvent::IntendReverse
         | PayoutEvent::Reverse
         | PayoutEvent::RefuseReverse

@@ -8,8 +8,12 @@ macro_rules! bodies {
         pub(in crate::store) mod accounts;
         #[path = "../sql/attempts.rs"]
         pub(in crate::store) mod attempts;
+        #[path = "../sql/blame.rs"]
+        mod blame;
         #[path = "../sql/books.rs"]
         pub(in crate::store) mod books;
+        #[path = "../sql/breaker.rs"]
+        pub(in crate::store) mod breaker;
         #[path = "../sql/change.rs"]
         pub(in crate::store) mod change;
         #[path = "../sql/claim.rs"]
@@ -40,6 +44,8 @@ macro_rules! bodies {
         pub(in crate::store) mod plan;
         #[path = "../sql/purses.rs"]
         pub(in crate::store) mod purses;
+        #[path = "../sql/retry.rs"]
+        pub(in crate::store) mod retry;
         #[path = "../sql/rows.rs"]
         mod rows;
         #[path = "../sql/run_counts.rs"]
@@ -66,6 +72,8 @@ pub(super) mod on_sqlite {
     pub(super) const NOW_MS: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
     /// Appended to a SELECT whose rows are about to be changed: the writer's lock is held already.
     pub(super) const FOR_UPDATE: &str = "";
+    /// The same of a SELECT that joins, for its rows of `p` only.
+    pub(super) const FOR_UPDATE_OF_P: &str = "";
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = "";
 
@@ -102,6 +110,8 @@ pub(super) mod on_postgres {
     pub(super) const NOW_MS: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
     /// Appended to a SELECT whose rows are about to be changed.
     pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
+    /// The same of a SELECT that joins, for its rows of `p` only.
+    pub(super) const FOR_UPDATE_OF_P: &str = " FOR UPDATE OF p";
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = " FOR SHARE";
 

@@ -314,6 +314,32 @@ pub struct Claimed {
     pub how: String,
 }
 
+/// Which failed payouts are to be tried again, by whom.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryAsk<'a> {
+    /// Each with when it last changed as far as whoever asks knows; `None` = whatever it is now.
+    pub payouts: &'a [(PayoutId, Option<i64>)],
+    /// The policy.
+    pub context: &'a PlanContext,
+    /// Who.
+    pub by: &'a By,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// Its time had come; nobody asked.
+    pub by_itself: bool,
+}
+
+/// What became of one of them.
+#[derive(Clone, Debug)]
+pub struct Retried {
+    /// Which.
+    pub payout_id: PayoutId,
+    /// What it is to pay; `None` when there is no such payout.
+    pub amount: Option<Money>,
+    /// Why not; `None` = it is planned again.
+    pub refused: Option<payout_shared::retry::NoRetry>,
+}
+
 /// What we know of one payout attempt by its key or object.
 #[derive(Clone, Debug)]
 pub struct KnownAttempt {

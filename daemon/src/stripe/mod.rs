@@ -71,6 +71,10 @@ pub struct BankObject {
     pub status: String,
     /// Stripe would use it for this currency.
     pub default_for_currency: bool,
+    /// The bank's name, where Stripe gives one.
+    pub bank_name: Option<String>,
+    /// Two letters.
+    pub country: Option<String>,
 }
 
 /// Which payouts of an account to list: newest first.

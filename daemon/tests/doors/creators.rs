@@ -45,7 +45,13 @@ fn read(creator: &str) -> AccountRead {
         details_submitted: true,
         disabled_reason: (creator == "carol").then(|| "requirements.past_due".to_owned()),
         schedule_interval: Some("manual".to_owned()),
-        banks: vec![BankRead { currency: usd(), destination: "ba_1".into(), status: "new".to_owned() }],
+        banks: vec![BankRead {
+            currency: usd(),
+            destination: "ba_1".into(),
+            status: "new".to_owned(),
+            bank_name: None,
+            country: None,
+        }],
     }
 }
 

@@ -113,3 +113,13 @@ const BANK_CODES: [&str; 7] = [
 pub fn is_bank_code(code: &str) -> bool {
     code.starts_with("bank_") || code.starts_with("incorrect_account_") || BANK_CODES.contains(&code)
 }
+
+/// Codes of causes that pass by themselves: no creator is blamed for them, and the payout is tried again.
+const TRANSIENT_CODES: [&str; 4] =
+    ["balance_insufficient", "insufficient_funds", "payouts_limit_exceeded", "rate_limit"];
+
+/// An error's or a failure's code speaks of something that passes.
+#[must_use]
+pub fn is_transient_code(code: &str) -> bool {
+    TRANSIENT_CODES.contains(&code)
+}

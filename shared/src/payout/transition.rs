@@ -25,6 +25,7 @@ pub const fn apply(at: Standing, event: PayoutEvent) -> Verdict {
         PayoutEvent::Void => void(at.state),
         PayoutEvent::ProveAbsent => prove_absent(at.state),
         PayoutEvent::Requeue => requeue(at.state),
+        PayoutEvent::GiveUp => give_up(at.state),
         PayoutEvent::IntendReverse => intend_reverse(at.state),
         PayoutEvent::Reverse => reverse(at.state),
         PayoutEvent::RefuseReverse => refuse_reverse(at.state),
@@ -151,6 +152,16 @@ const fn requeue(state: PayoutState) -> Verdict {
         Failed => Verdict::Move(Planned),
         // Two people pressed retry.
         Planned => Verdict::Stale,
+        Submitting | Unknown | Pending | InTransit | Paid | Settled | Voided | Canceled | Returned | Reversing
+        | Reversed => Verdict::Illegal,
+    }
+}
+
+const fn give_up(state: PayoutState) -> Verdict {
+    match state {
+        // Only a retry: that it is one, and that nothing of it is in doubt, is the store's to check.
+        Planned => Verdict::Move(Failed),
+        Failed => Verdict::Stale,
         Submitting | Unknown | Pending | InTransit | Paid | Settled | Voided | Canceled | Returned | Reversing
         | Reversed => Verdict::Illegal,
     }

@@ -1,8 +1,10 @@
 //! The laws of the pure core: tables, properties and examples, in one binary. A failure names the law and the cell.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod absences;
 mod answers;
 mod books;
+mod breakers;
 mod calendar;
 mod claims;
 mod documented;
@@ -11,6 +13,7 @@ mod keys;
 mod money;
 mod payouts;
 mod plans;
+mod retries;
 mod roles;
 mod runs;
 mod tables;

@@ -50,6 +50,8 @@ pub(super) enum Command {
         /// A payout's id
         payout: String,
     },
+    /// Failed payouts again: a new attempt each, of the same earnings and amount
+    Retry(Retry),
     /// Settle an unknown payout by hand: the daemon looks at Stripe before it believes it
     Resolve {
         /// A payout's id
@@ -181,6 +183,22 @@ pub(super) struct Payouts {
     /// At most so many rows [default: 100 as text, all as CSV or JSON]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub limit: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Retry {
+    /// Payouts' ids
+    #[arg(value_name = "PAYOUT", required_unless_present = "run")]
+    pub payouts: Vec<String>,
+    /// All that failed in this run, for the cause given
+    #[arg(long, value_name = "RUN", requires = "cause", conflicts_with = "payouts")]
+    pub run: Option<String>,
+    /// Only those that failed for this cause
+    #[arg(long, value_name = "CODE", requires = "run")]
+    pub cause: Option<String>,
+    /// Why; it is kept for ever
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
 }
 
 #[derive(Debug, Args)]

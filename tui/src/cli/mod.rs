@@ -94,6 +94,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Resume(stop) => stop::resume(&session, stop).await?,
         Command::Payouts(args) => payouts::list(&session, args).await?,
         Command::Show { payout } => payouts::show(&session, payout).await?,
+        Command::Retry(args) => undo::retry(&session, args).await?,
         Command::Resolve { payout, paid } => undo::resolve_paid(&session, payout, paid).await?,
         Command::Creators(args) => creators::list(&session, args).await?,
         Command::Creator { creator } => creators::show(&session, creator).await?,

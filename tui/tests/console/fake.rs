@@ -197,6 +197,12 @@ impl Control for Handle {
         Ok(Response::new(shown))
     }
 
+    async fn retry_payouts(&self, request: Request<v1::RetryRequest>) -> Result<Response<v1::RetryReply>, Status> {
+        let row = |target: v1::RetryTarget| v1::RetriedRow { payout_id: target.payout_id, ..v1::RetriedRow::default() };
+        let rows: Vec<_> = request.into_inner().targets.into_iter().map(row).collect();
+        Ok(Response::new(v1::RetryReply { retried: i64::try_from(rows.len()).unwrap(), rows }))
+    }
+
     async fn resolve_paid(
         &self,
         request: Request<v1::ResolvePaidRequest>,

@@ -6,6 +6,7 @@ mod creators;
 mod earnings;
 mod follow;
 mod resolve;
+mod retry;
 mod rights;
 mod schedule;
 mod serve;
@@ -179,6 +180,11 @@ impl v1::control_server::Control for ControlDoor {
     async fn resolve_paid(&self, request: Request<v1::ResolvePaidRequest>) -> Reply<v1::ResolvePaidReply> {
         let by = by(&request)?;
         reply(resolve::paid(self, &by, request.into_inner()).await)
+    }
+
+    async fn retry_payouts(&self, request: Request<v1::RetryRequest>) -> Reply<v1::RetryReply> {
+        let by = by(&request)?;
+        reply(retry::retry(self, &by, request.into_inner()).await)
     }
 
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;

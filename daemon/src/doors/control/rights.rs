@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 19] = [
+const RPCS: [(&str, Action); 20] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -33,6 +33,7 @@ const RPCS: [(&str, Action); 19] = [
     ("Hold", Action::Hold),
     ("Release", Action::Hold),
     ("ResolvePaid", Action::Correct),
+    ("RetryPayouts", Action::Correct),
     ("Watch", Action::Read),
 ];
 

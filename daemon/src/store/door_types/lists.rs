@@ -106,6 +106,8 @@ pub struct PayoutRow {
     pub changed_at_ms: i64,
     /// When its items were released.
     pub released_at_ms: Option<i64>,
+    /// When it is tried again by itself.
+    pub retry_at_ms: Option<i64>,
 }
 
 /// What a list of payouts is sorted by.

@@ -151,6 +151,10 @@ pub struct BankRead {
     pub destination: DestinationId,
     /// Stripe's word for its status.
     pub status: String,
+    /// The bank, as Stripe names it.
+    pub bank_name: Option<String>,
+    /// The bank account's country, two letters.
+    pub country: Option<String>,
 }
 
 /// The status of a bank account that Stripe doesn't show any more. Its row is kept, so that the one that replaces it is known to be

@@ -1,12 +1,15 @@
 //! What Stripe last said of accounts: which are to be read again, and what a read says. A bank account that replaces another one is
 //! marked with the time: a swapped bank account is how money is stolen.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease, purses, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, facts::BANK_UNUSABLE, journal, lease, purses, rows};
 use crate::store::{
     StoreError,
     door_types::{AccountRead, AccountRow, BANK_REMOVED, BankRead},
     types::{By, Fence, Note, RunRow},
 };
-use payout_shared::id::{AccountId, CreatorId, DestinationId};
+use payout_shared::{
+    id::{AccountId, CreatorId, DestinationId},
+    retry::BANK_HOLD,
+};
 use sqlx::{QueryBuilder, Row};
 use std::collections::HashMap;
 
@@ -81,12 +84,37 @@ pub(in crate::store) async fn record(
         }
         write_accounts(&mut tx, &known).await?;
         write_banks(&mut tx, now_ms, &known).await?;
+        notes.extend(lift_holds(&mut tx, now_ms, with_new_banks(&known)).await?);
         notes.extend(known.iter().filter_map(|(read, before)| note(read, before)));
     }
     if !notes.is_empty() {
         journal::append(&mut tx, now_ms, notes).await?;
     }
     Ok(commit(tx).await?)
+}
+
+/// Whose bank account was replaced, or takes payouts again.
+fn with_new_banks(known: &[(&AccountRead, &AccountRow)]) -> Vec<String> {
+    let is_unusable = |bank: &BankRead| BANK_UNUSABLE.contains(&bank.status.as_str());
+    let is_new = |bank: &BankRead, before: &AccountRow| {
+        let stored = before.banks.iter().find(|(stored, _)| stored.currency == bank.currency);
+        stored.is_some_and(|(stored, _)| stored.destination != bank.destination || is_unusable(stored)) && !is_unusable(bank)
+    };
+    let changed = known.iter().filter(|(read, before)| read.banks.iter().any(|bank| is_new(bank, before)));
+    changed.map(|(_, before)| before.creator.to_string()).collect()
+}
+
+/// A hold for failures of a bank account ends with it.
+async fn lift_holds(tx: &mut Tx, now_ms: i64, creators: Vec<String>) -> Result<Vec<Note>, StoreError> {
+    let released = blame::lift(tx, now_ms, &creators).await?;
+    let note = |creator: String| Note {
+        actor: By::Engine.to_string(),
+        action: "creator.release".to_owned(),
+        reason: Some("the bank account has changed".to_owned()),
+        detail: serde_json::json!({ "creator": creator, "cause": BANK_HOLD }),
+        ..Note::default()
+    };
+    Ok(released.into_iter().map(note).collect())
 }
 
 /// One account, as stored.
@@ -141,7 +169,7 @@ async fn load(tx: &mut Tx, ids: &[&str], lock: &str) -> Result<HashMap<String, A
         accounts.insert(id, account);
     }
     let mut query = QueryBuilder::<DB>::new(
-        "SELECT account_id, currency, destination_id, status, changed_at_ms FROM account_banks WHERE account_id IN (",
+        "SELECT account_id, currency, destination_id, status, changed_at_ms, bank_name, country FROM account_banks WHERE account_id IN (",
     );
     push_ids(&mut query, ids);
     query.push(") ORDER BY account_id, currency");
@@ -151,6 +179,8 @@ async fn load(tx: &mut Tx, ids: &[&str], lock: &str) -> Result<HashMap<String, A
             currency: rows::currency(&code)?,
             destination: DestinationId::new(destination),
             status: row.try_get(3)?,
+            bank_name: row.try_get(5)?,
+            country: row.try_get(6)?,
         };
         if let Some(account) = accounts.get_mut(&id) {
             account.banks.push((bank, row.try_get(4)?));
@@ -208,18 +238,21 @@ async fn write_banks(tx: &mut Tx, now_ms: i64, known: &[(&AccountRead, &AccountR
     }
     for chunk in banks.chunks(ACCOUNTS_PER_STATEMENT) {
         let mut insert = QueryBuilder::<DB>::new(
-            "INSERT INTO account_banks (account_id, currency, destination_id, status, changed_at_ms) ",
+            "INSERT INTO account_banks (account_id, currency, destination_id, status, changed_at_ms, bank_name, country) ",
         );
         insert.push_values(chunk, |mut row, (account, bank, changed_at_ms)| {
             row.push_bind(account.as_str())
                 .push_bind(bank.currency.as_str().to_owned())
                 .push_bind(bank.destination.as_str())
                 .push_bind(&bank.status)
-                .push_bind(*changed_at_ms);
+                .push_bind(*changed_at_ms)
+                .push_bind(bank.bank_name.clone())
+                .push_bind(bank.country.clone());
         });
         insert.push(
             " ON CONFLICT (account_id, currency) DO UPDATE SET destination_id = excluded.destination_id, \
-             status = excluded.status, changed_at_ms = excluded.changed_at_ms",
+             status = excluded.status, changed_at_ms = excluded.changed_at_ms, bank_name = excluded.bank_name, \
+             country = excluded.country",
         );
         insert.build().persistent(false).execute(&mut **tx).await?;
     }

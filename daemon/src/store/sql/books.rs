@@ -45,7 +45,8 @@ const RULES: [(&str, &str); 13] = [
         "the body of attempt {0} is not what payout {1} is: amount, currency, account or destination differ",
         "SELECT a.key, a.payout_id, '' FROM payout_attempts a JOIN creator_payouts p ON p.id = a.payout_id \
          WHERE a.kind = 'create' AND (a.amount_minor <> p.amount_minor OR a.currency <> p.currency \
-         OR a.account_id <> p.account_id OR a.destination_id <> p.destination_id OR a.run_id <> p.run_id)",
+         OR a.account_id <> p.account_id OR a.run_id <> p.run_id \
+         OR (a.destination_id <> p.destination_id AND a.number >= p.attempts))",
     ),
     (
         "payout {0} is {1} and no executed attempt of it has its object {2}",

@@ -1,6 +1,6 @@
 //! The one place where a payout's state is written: every change goes through the core's transition function and leaves a journal
 //! row in the same transaction.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, journal, lease};
 use crate::store::{
     StoreError,
     types::{AttemptChange, Change, Changed, Fence, Note},
@@ -11,6 +11,7 @@ use payout_shared::{
     consequence::{attempt_after, releases, status_after},
     id::{PayoutId, RunId},
     payout::{self, ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which},
+    retry::{RETRY_AFTER_MS, retries_by_itself},
 };
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 use std::{borrow::Cow, collections::HashMap};
@@ -26,6 +27,8 @@ struct Held {
     cause: Option<String>,
     failure_reason: Option<String>,
     not_before_ms: i64,
+    attempts: i64,
+    retry_at_ms: Option<i64>,
 }
 
 /// Applies a batch of changes in one transaction. A crash before the commit changes nothing; after it, everything.
@@ -59,7 +62,7 @@ pub(super) async fn in_tx(
             Some(attempt) => Some(read_attempt(tx, &attempt.key).await?),
             None => None,
         };
-        let change = &*judged(change, known.as_ref());
+        let change = &*judged(change, known.as_ref(), row);
         let from = row.state;
         let verdict = apply(row, change);
         if let (Some(attempt), Some(known)) = (&change.attempt, &known) {
@@ -84,8 +87,8 @@ async fn lock(tx: &mut Tx, changes: &[Change]) -> Result<HashMap<String, Held>, 
     ids.sort_unstable();
     ids.dedup();
     let mut query = QueryBuilder::<DB>::new(
-        "SELECT id, run_id, creator_id, state, stripe_payout_id, released_at_ms, cause, failure_reason, not_before_ms \
-         FROM creator_payouts WHERE id IN (",
+        "SELECT id, run_id, creator_id, state, stripe_payout_id, released_at_ms, cause, failure_reason, not_before_ms, \
+         attempts, retry_at_ms FROM creator_payouts WHERE id IN (",
     );
     let mut list = query.separated(", ");
     for id in &ids {
@@ -109,6 +112,8 @@ async fn lock(tx: &mut Tx, changes: &[Change]) -> Result<HashMap<String, Held>, 
                 cause: row.try_get(6)?,
                 failure_reason: row.try_get(7)?,
                 not_before_ms: row.try_get(8)?,
+                attempts: row.try_get(9)?,
+                retry_at_ms: row.try_get(10)?,
             },
         );
     }
@@ -181,6 +186,7 @@ async fn consequences(
         release(tx, now_ms, &change.payout_id).await?;
         row.released = true;
     }
+    failed_now(tx, now_ms, row, change, verdict).await?;
     if let (PayoutState::Voided, Some((reason, sentence))) = (row.state, &change.skip) {
         sqlx::query::<DB>(
             "UPDATE run_outcomes SET payout_id = NULL, reason = $1, sentence = $2 WHERE run_id = $3 AND payout_id = $4",
@@ -196,6 +202,28 @@ async fn consequences(
         hold(tx, now_ms, &row.creator_id, cause, reason, &change.by.to_string()).await?;
     }
     Ok(())
+}
+
+/// What follows from a failure that is news: it is tried again by itself when its cause passes, and held against whom it is to be held.
+async fn failed_now(
+    tx: &mut Tx,
+    now_ms: i64,
+    row: &mut Held,
+    change: &Change,
+    verdict: Option<Verdict>,
+) -> Result<(), StoreError> {
+    let (Some(event), Some(Verdict::Move(PayoutState::Failed | PayoutState::Returned))) = (change.event, verdict) else {
+        return Ok(());
+    };
+    if !matches!(event, PayoutEvent::Refuse | PayoutEvent::Object(..)) {
+        return Ok(());
+    }
+    let cause = change.cause.as_deref().unwrap_or("?");
+    if row.state == PayoutState::Failed {
+        row.retry_at_ms = retries_by_itself(cause, row.attempts).then(|| now_ms.saturating_add(RETRY_AFTER_MS));
+    }
+    let what = change.failure_reason.as_deref().unwrap_or("no message");
+    blame::hold(tx, now_ms, &row.creator_id, (&change.payout_id, cause), what, &change.by).await
 }
 
 /// A late object is remembered beside the payout and holds the creator. While it lives the entries are spent: those that nobody else
@@ -267,7 +295,8 @@ async fn release(tx: &mut Tx, now_ms: i64, payout: &PayoutId) -> Result<(), Stor
     Ok(())
 }
 
-async fn hold(tx: &mut Tx, now_ms: i64, creator: &str, cause: &str, reason: &str, by: &str) -> Result<(), StoreError> {
+/// Holds a creator for a cause; one that is held for it already stays so.
+pub(super) async fn hold(tx: &mut Tx, now_ms: i64, creator: &str, cause: &str, reason: &str, by: &str) -> Result<(), StoreError> {
     sqlx::query::<DB>(
         "INSERT INTO creator_holds (creator_id, cause, reason, placed_by, placed_at_ms) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT DO NOTHING",
@@ -336,11 +365,20 @@ async fn read_attempt(tx: &mut Tx, key: &str) -> Result<Known, StoreError> {
 
 /// The change as it is against what is stored by now, which whoever made it may not have known: a second object never passes for the
 /// first, and an answer to a send that another lease has judged since says no more than the object it shows.
-fn judged<'a>(change: &'a Change, known: Option<&Known>) -> Cow<'a, Change> {
+fn judged<'a>(change: &'a Change, known: Option<&Known>, row: &Held) -> Cow<'a, Change> {
     let (Some(attempt), Some(known)) = (&change.attempt, known) else { return Cow::Borrowed(change) };
     if change.event == Some(PayoutEvent::ProveAbsent) && known.on_wire {
         // Sent again since it was looked for: the absence proves nothing.
         return Cow::Owned(Change { skip: None, attempt: None, ..Change::new(change.payout_id.clone(), change.by.clone()) });
+    }
+    if let Some(PayoutEvent::Object(status, which)) = change.event
+        && let (Some(known_status), Some(object)) = (known.status, known.object.as_deref())
+        && !known_status.is_alive()
+        && status.is_alive()
+        && row.object.as_deref() != Some(object)
+    {
+        // An older attempt's object is known to be dead: what was said of it before comes late, and is no late execution.
+        return Cow::Owned(Change { event: Some(PayoutEvent::Object(known_status, which)), ..change.clone() });
     }
     let second = seen(change).zip(known.object.as_deref()).filter(|(object, first)| object.id.as_str() != *first);
     let outdated = attempt.token.is_some_and(|token| token != known.token);
@@ -395,8 +433,8 @@ async fn write_attempt(
     .bind(status.map(|status| status.as_str()))
     .bind(change.http_status.map(i64::from))
     .bind(&change.error_type)
-    .bind(&change.error_code)
-    .bind(&change.error_message)
+    .bind(change.error_code.as_ref().or_else(|| object.and_then(|object| object.failure_code.as_ref())))
+    .bind(change.error_message.as_ref().or_else(|| object.and_then(|object| object.failure_message.as_ref())))
     .bind(&change.request_id)
     .bind(change.answered.then_some(now_ms))
     .bind(change.absent.and_then(|(at_ms, counts)| counts.then_some(at_ms)))
@@ -411,7 +449,7 @@ async fn write_attempt(
 async fn write_payout(tx: &mut Tx, now_ms: i64, id: &str, row: &Held) -> Result<(), StoreError> {
     sqlx::query::<DB>(
         "UPDATE creator_payouts SET state = $2, stripe_payout_id = $3, cause = $4, failure_reason = $5, not_before_ms = $6, \
-         changed_at_ms = $7 WHERE id = $1",
+         changed_at_ms = $7, retry_at_ms = $8 WHERE id = $1",
     )
     .bind(id)
     .bind(row.state.as_str())
@@ -420,6 +458,7 @@ async fn write_payout(tx: &mut Tx, now_ms: i64, id: &str, row: &Held) -> Result<
     .bind(&row.failure_reason)
     .bind(row.not_before_ms)
     .bind(now_ms)
+    .bind(row.retry_at_ms)
     .execute(&mut **tx)
     .await?;
     Ok(())

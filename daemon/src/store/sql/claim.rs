@@ -1,5 +1,5 @@
 //! An unknown payout that a person names the Stripe object of: recorded like any sighting, by the person's name.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, change, commit, journal};
+use super::{DB, FOR_UPDATE_OF_P, Pool, Tx, begin, change, commit, journal};
 use crate::store::{
     StoreError,
     types::{AttemptChange, By, Change, Claimed},
@@ -49,8 +49,7 @@ pub(in crate::store) async fn record(
 async fn still_unknown(tx: &mut Tx, payout: &PayoutId, key: &str) -> Result<(), StoreError> {
     let row = sqlx::query::<DB>(AssertSqlSafe(format!(
         "SELECT p.state, t.key, t.on_wire FROM creator_payouts p LEFT JOIN payout_attempts t \
-         ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts WHERE p.id = $1{}",
-        if FOR_UPDATE.is_empty() { "" } else { " FOR UPDATE OF p" }
+         ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts WHERE p.id = $1{FOR_UPDATE_OF_P}"
     )))
     .bind(payout.as_str())
     .fetch_optional(&mut **tx)

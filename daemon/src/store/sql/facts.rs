@@ -26,7 +26,7 @@ pub(super) const JOINS: &str = "LEFT JOIN creator_stripe_accounts a ON a.account
     LEFT JOIN creator_payout_settings s ON s.creator_id = COALESCE(a.creator_id, q.creator_id)";
 
 /// Bank account words of Stripe that mean it can't be paid to.
-const BANK_UNUSABLE: [&str; 4] =
+pub(super) const BANK_UNUSABLE: [&str; 4] =
     ["errored", "verification_failed", "tokenized_account_number_deactivated", crate::store::door_types::BANK_REMOVED];
 
 /// Reads the columns; the sums and the active payout are the caller's to fill in.

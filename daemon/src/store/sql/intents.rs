@@ -25,6 +25,8 @@ struct Candidate {
     id: PayoutId,
     number: u32,
     attempts: u32,
+    /// Create attempts that were made: a retry is asked for before its attempt is.
+    made: u32,
     amount: Money,
     account: AccountId,
     destination: DestinationId,
@@ -70,7 +72,7 @@ pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> 
         if let Some(barred) = bar(&candidate) {
             outcome.barred.push((candidate.id.clone(), barred.0));
             let keep = resend || in_doubt(&candidate);
-            if candidate.outdated && !keep {
+            if candidate.outdated && !keep && !is_retry(&candidate) {
                 again.push((candidate.account.clone(), candidate.amount.currency));
             }
             changes.push(barred_change(&candidate, barred, keep, gate.now_ms));
@@ -82,7 +84,7 @@ pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> 
     }
     let (_, notes) = change::in_tx(&mut tx, gate.now_ms, &changes).await?;
     let mut notes: Vec<Note> = notes.into_iter().map(|note| with_send(note, gate)).collect();
-    count_attempts(&mut tx, &outcome.intents).await?;
+    count_attempts(&mut tx, &changes).await?;
     if !again.is_empty() {
         let (id, creators) = (ask.run.as_str(), None);
         let plan = purses::PlanRun { id, cutoff_ms: run.cutoff_ms, instant_ms: run.instant_ms, creators };
@@ -153,7 +155,9 @@ pub(super) fn candidates_query(now_ms: i64, ids: &[String]) -> QueryBuilder<DB> 
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(facts::COLUMNS);
     query.push(
-        ", q.id AS id, q.number AS number, q.attempts AS attempts, q.amount_minor AS amount, q.destination_id AS destination, q.created_at_ms < ",
+        ", q.id AS id, q.number AS number, q.attempts AS attempts, q.amount_minor AS amount, q.destination_id AS destination, \
+         (SELECT COUNT(*) FROM payout_attempts m WHERE m.payout_id = q.id AND m.kind = 'create') AS made, \
+         COALESCE(q.summed_at_ms, q.created_at_ms) < ",
     );
     query.push_bind(now_ms.saturating_sub(PLAN_AGE_MAX_MS));
     query.push(
@@ -213,6 +217,7 @@ fn candidate(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> Result
         id: PayoutId::new(id),
         number: small(row.try_get("number")?)?,
         attempts: small(row.try_get("attempts")?)?,
+        made: small(row.try_get("made")?)?,
         amount: Money::new(row.try_get("amount")?, facts.currency),
         account: facts.account,
         destination,
@@ -251,11 +256,16 @@ fn in_doubt(candidate: &Candidate) -> bool {
     candidate.newest.as_ref().is_some_and(|newest| newest.ambiguous_sends > 0 || is_elsewhere(newest.state))
 }
 
-/// A planned payout is voided with its outcome; one that must be kept is left as it is and looked at again later.
+/// It failed once, and is tried again: given up, it is failed again, never voided.
+const fn is_retry(candidate: &Candidate) -> bool {
+    candidate.attempts > 1
+}
+
+/// A planned payout is voided with its outcome (a retry is failed again); one that must be kept is left as it is and looked at again later.
 fn barred_change(candidate: &Candidate, skip: (SkipReason, String), keep: bool, now_ms: i64) -> Change {
     const LOOK_AGAIN_MS: i64 = 60_000;
     Change {
-        event: (!keep).then_some(PayoutEvent::Void),
+        event: (!keep).then_some(if is_retry(candidate) { PayoutEvent::GiveUp } else { PayoutEvent::Void }),
         cause: Some(skip.0.as_str().to_owned()),
         failure_reason: Some(skip.1.clone()),
         attempt: candidate.newest.as_ref().filter(|_| !keep).map(|newest| AttemptChange {
@@ -334,7 +344,7 @@ async fn write_intent(
                 label,
                 kind: AttemptKind::Create,
                 payout_number: candidate.number,
-                attempt_number: candidate.attempts.saturating_add(1),
+                attempt_number: candidate.made.saturating_add(1),
             }
             .key();
             let Money { minor, currency } = candidate.amount;
@@ -361,7 +371,7 @@ async fn insert_attempt(
     )
     .bind(key)
     .bind(candidate.id.as_str())
-    .bind(i64::from(candidate.attempts) + 1)
+    .bind(i64::from(candidate.made) + 1)
     .bind(body)
     .bind(candidate.amount.minor)
     .bind(currency.as_str())
@@ -377,18 +387,18 @@ async fn insert_attempt(
     Ok(())
 }
 
-/// A payout counts its create attempts: the newest one's number.
-async fn count_attempts(tx: &mut Tx, intents: &[Intent]) -> Result<(), StoreError> {
-    if intents.is_empty() {
+/// A payout counts its create attempts: the newest one's number. A retry that was given up before it had one counts it no more.
+async fn count_attempts(tx: &mut Tx, changes: &[Change]) -> Result<(), StoreError> {
+    if changes.is_empty() {
         return Ok(());
     }
     let mut query = QueryBuilder::<DB>::new(
-        "UPDATE creator_payouts SET attempts = (SELECT MAX(t.number) FROM payout_attempts t \
+        "UPDATE creator_payouts SET attempts = (SELECT COALESCE(MAX(t.number), 0) FROM payout_attempts t \
          WHERE t.payout_id = creator_payouts.id AND t.kind = 'create') WHERE id IN (",
     );
     let mut list = query.separated(", ");
-    for intent in intents {
-        list.push_bind(intent.payout_id.as_str());
+    for change in changes {
+        list.push_bind(change.payout_id.as_str());
     }
     query.push(")");
     query.build().execute(&mut **tx).await?;

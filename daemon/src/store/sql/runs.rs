@@ -182,26 +182,48 @@ pub(in crate::store) async fn change(
     if let Some(fence) = fence {
         lease::check(&mut tx, fence).await?;
     }
-    let mut row = find(&mut tx, id.as_str(), FOR_UPDATE).await?;
+    let (row, verdict, note) = event_in_tx(&mut tx, now_ms, id, event, by, reason).await?;
+    let Some(note) = note else {
+        let head = sqlx::query::<DB>("SELECT seq FROM journal_head WHERE id = 1").fetch_one(&mut *tx).await?;
+        return Ok((row, verdict, head.try_get(0)?));
+    };
+    let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
+    commit(tx).await?;
+    Ok((row, verdict, seq))
+}
+
+/// The same inside a transaction of the store's: the caller has checked the fence and appends the note, when there is one, last.
+pub(super) async fn event_in_tx(
+    tx: &mut Tx,
+    now_ms: i64,
+    id: &RunId,
+    event: RunEvent,
+    by: &By,
+    reason: Option<&str>,
+) -> Result<(RunRow, RunVerdict, Option<Note>), StoreError> {
+    let mut row = find(tx, id.as_str(), FOR_UPDATE).await?;
     let from = row.state;
-    let verdict = run::apply(standing(&mut tx, &row).await?, event);
+    let verdict = run::apply(standing(tx, &row).await?, event);
     let planned_now = event == RunEvent::FinishPlan && !row.plan_finished;
     match verdict {
         RunVerdict::Illegal => return Err(illegal(&row, event)),
-        RunVerdict::Stale if !planned_now => {
-            let head = sqlx::query::<DB>("SELECT seq FROM journal_head WHERE id = 1").fetch_one(&mut *tx).await?;
-            return Ok((row, verdict, head.try_get(0)?));
-        }
+        RunVerdict::Stale if !planned_now => return Ok((row, verdict, None)),
         RunVerdict::Stale => {}
         RunVerdict::Move(to) => move_to(&mut row, to, now_ms, by, reason),
     }
     row.plan_finished |= planned_now;
-    write(&mut tx, &row).await?;
+    write(tx, &row).await?;
+    if event == RunEvent::Resume {
+        // Whoever resumes knows what has failed so far: the breaker counts anew.
+        sqlx::query::<DB>("UPDATE payout_runs SET breaker_from_ms = $2 WHERE id = $1")
+            .bind(row.id.as_str())
+            .bind(now_ms)
+            .execute(&mut **tx)
+            .await?;
+    }
     let detail = serde_json::json!({ "label": row.label.to_string() });
     let note = note(&row, by, event.as_str(), Some(from), reason.map(str::to_owned), detail);
-    let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
-    commit(tx).await?;
-    Ok((row, verdict, seq))
+    Ok((row, verdict, Some(note)))
 }
 
 fn illegal(row: &RunRow, event: RunEvent) -> StoreError {

@@ -75,6 +75,8 @@ fn bank(object: &Value) -> Option<BankObject> {
         currency: currency(object)?,
         status: owned(object, "status").unwrap_or_default(),
         default_for_currency: flag(object, "default_for_currency").unwrap_or(false),
+        bank_name: owned(object, "bank_name"),
+        country: owned(object, "country"),
     })
 }
 

@@ -86,15 +86,27 @@ pub(super) fn account(bytes: &[u8]) -> Option<AccountObject> {
 /// `None` for a card without a currency: it takes no payouts.
 fn bank(account: &stripe_shared::ExternalAccount) -> Option<BankObject> {
     use stripe_shared::ExternalAccount::{BankAccount, Card};
-    let (of, status, is_default) = match account {
-        BankAccount(bank) => (&bank.currency, bank.status.clone(), bank.default_for_currency),
-        Card(card) => (card.currency.as_ref()?, card.status.clone().unwrap_or_default(), card.default_for_currency),
+    let (of, status, is_default, (bank_name, country)) = match account {
+        BankAccount(bank) => (
+            &bank.currency,
+            bank.status.clone(),
+            bank.default_for_currency,
+            (bank.bank_name.clone(), Some(bank.country.clone())),
+        ),
+        Card(card) => (
+            card.currency.as_ref()?,
+            card.status.clone().unwrap_or_default(),
+            card.default_for_currency,
+            (None, card.country.clone()),
+        ),
     };
     Some(BankObject {
         id: DestinationId::new(account.id().to_string()),
         currency: currency(of)?,
         status,
         default_for_currency: is_default.unwrap_or(false),
+        bank_name,
+        country,
     })
 }
 

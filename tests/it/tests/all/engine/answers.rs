@@ -267,7 +267,7 @@ async fn a_key_that_is_a_day_old_is_listed_and_never_sent_again() {
     world.crash();
     world.advance(24 * 3_600_000).await;
     let listings = world.stripe.listings();
-    for _ in 0..100 {
+    for _ in 0..60 {
         world.step().await;
         world.advance(60_000).await;
     }

@@ -5,7 +5,9 @@ mod stripe;
 mod trouble;
 mod world;
 
+mod again;
 mod answers;
+mod breaker;
 mod clock;
 mod crash;
 mod database;

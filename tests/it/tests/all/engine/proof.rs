@@ -109,7 +109,7 @@ async fn what_shows_up_after_the_proof_is_a_late_execution_that_keeps_its_earnin
     let run = world.run(2, RunKind::Manual).await;
     world.settle().await;
     assert_eq!((world.state(&run).await, world.executed(0).len()), (RunState::Completed, 1), "nothing is paid twice");
-    assert_eq!(world.wrong().await, Vec::<String>::new());
+    assert_eq!(world.stripe.wrong(), Vec::<String>::new());
 }
 
 /// Reads an object as the desk does, and records it for somebody.

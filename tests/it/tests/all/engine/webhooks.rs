@@ -95,7 +95,8 @@ async fn events_in_any_order_and_number_end_in_the_state_of_stripes_objects() {
             };
             assert_eq!(world.payout(n).await, expected, "creator {n}, seed {seed}");
             assert_eq!(locked(&world, n).await, i64::from(expected == "paid"), "creator {n}, seed {seed}");
-            assert_eq!(world.held(n).await.len(), usize::from(expected != "paid"), "creator {n}, seed {seed}");
+            // The failed ones have a closed bank account; what a bank could not process is nobody's fault.
+            assert_eq!(world.held(n).await.len(), usize::from(expected == "failed"), "creator {n}, seed {seed}");
             seen.insert(expected);
         }
         assert_eq!(world.probe.number("SELECT COUNT(*) FROM journal WHERE action = 'payout.illegal'").await, 0);
@@ -126,7 +127,7 @@ async fn a_payout_that_failed_after_it_was_paid_frees_its_entries_only_when_the_
     world.put_body(&without.to_string()).await;
     world.settle().await;
     assert_eq!((world.payout(0).await.as_str(), locked(&world, 0).await), ("returned", 1));
-    assert_eq!(world.held(0).await, ["bank_failure"]);
+    assert!(world.held(0).await.is_empty(), "could_not_process says nothing of the bank account");
     world.check().await;
     world.put(&events[failed]).await;
     world.settle().await;

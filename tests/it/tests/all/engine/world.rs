@@ -4,6 +4,7 @@ use super::{probe::Probe, stripe::Shared};
 use crate::databases::{Database, START_MS};
 use jiff::civil::date;
 use payout_shared::{
+    breaker::BreakerRules,
     currency::Currency,
     id::{AccountId, CreatorId},
     money::Money,
@@ -78,6 +79,7 @@ pub(super) fn settings() -> Settings {
         request_timeout_ms: TIMEOUT_MS,
         resolve_first_ms: 2_000,
         account_stale_ms: 3_600_000,
+        breaker: BreakerRules { percent: 8, failures_min: 20, bank_percent: 50, bank_failures_min: 10 },
         plan_page: 100,
         policy: PlanContext {
             rules: PlanRules {

@@ -71,6 +71,12 @@ impl Daemon {
             request_timeout_ms: 1_000,
             resolve_first_ms: 1_000,
             account_stale_ms: 86_400_000,
+            breaker: payout_shared::breaker::BreakerRules {
+                percent: 8,
+                failures_min: 20,
+                bank_percent: 50,
+                bank_failures_min: 10,
+            },
             plan_page: PAGE,
             policy,
         };

@@ -18,7 +18,13 @@ fn read(n: u64, bank: &str) -> AccountRead {
         details_submitted: true,
         disabled_reason: None,
         schedule_interval: Some("manual".to_owned()),
-        banks: vec![BankRead { currency: usd(), destination: bank.into(), status: "new".to_owned() }],
+        banks: vec![BankRead {
+            currency: usd(),
+            destination: bank.into(),
+            status: "new".to_owned(),
+            bank_name: None,
+            country: None,
+        }],
     }
 }
 

@@ -28,7 +28,13 @@ fn read() -> AccountRead {
         details_submitted: true,
         disabled_reason: None,
         schedule_interval: Some("manual".to_owned()),
-        banks: vec![BankRead { currency: usd(), destination: "ba_1".into(), status: "new".to_owned() }],
+        banks: vec![BankRead {
+            currency: usd(),
+            destination: "ba_1".into(),
+            status: "new".to_owned(),
+            bank_name: None,
+            country: None,
+        }],
     }
 }
 

@@ -156,7 +156,13 @@ async fn a_creator_can_receive_payouts_only_with_every_flag_open_and_an_account_
         details_submitted: true,
         disabled_reason: None,
         schedule_interval: Some("manual".to_owned()),
-        banks: vec![BankRead { currency: usd(), destination: "ba_1".into(), status: "new".to_owned() }],
+        banks: vec![BankRead {
+            currency: usd(),
+            destination: "ba_1".into(),
+            status: "new".to_owned(),
+            bank_name: None,
+            country: None,
+        }],
     };
     let can =
         async || database.texts("SELECT CAST(can_creator_receive_payouts('creator1') AS TEXT)").await[0][0] == "true";

@@ -1,0 +1,209 @@
+//! Trying again: a new attempt of a failed payout, of the same items, under a new key; by itself when the cause passes, by people otherwise;
+//! and whom a failure is held against.
+use super::{
+    trouble::Trouble,
+    world::{World, account, ann, creator},
+};
+use crate::databases::Database;
+use payout_shared::{
+    answer::{AnswerMeta, Sent, StripeError},
+    id::PayoutId,
+    run::{RunKind, RunState},
+};
+use payoutd::store::types::{RetryAsk, RunRow};
+use stripe_twin::{AccountChange, BankSpec, Event};
+
+pub(super) fn refusal(code: &str) -> Trouble {
+    let error = StripeError {
+        kind: "invalid_request_error".to_owned(),
+        code: Some(code.to_owned()),
+        message: Some("no".to_owned()),
+        ..StripeError::default()
+    };
+    Trouble::Instead(Box::new(Sent::Error { status: 400, error, meta: AnswerMeta::default() }))
+}
+
+/// Somebody asks for the newest payout of creator n again; gives why it was refused, or nothing.
+async fn retry(world: &World, n: usize) -> String {
+    let id = PayoutId::new(world.payout_column(n, "id").await);
+    let mut context = world.settings.policy.clone();
+    context.rules.at_ms = world.clock.now_ms();
+    let ask = RetryAsk { payouts: &[(id, None)], context: &context, by: &ann(), reason: None, by_itself: false };
+    let done = world.store.retry(None, &ask).await.unwrap().remove(0);
+    done.refused.map_or_else(String::new, |why| why.why().to_owned())
+}
+
+fn replace_bank(world: &World, n: usize, bank: BankSpec) {
+    world
+        .stripe
+        .twin
+        .change_account(&account(n), AccountChange { banks: Some(vec![bank]), ..AccountChange::default() })
+        .unwrap();
+}
+
+/// Two creators; the first one's payout is refused with this code.
+async fn refused(database: Database, code: &str) -> (World, RunRow) {
+    let mut world = World::on(database, &[1_000, 2_000]).await;
+    world.settings.policy.rules.bank_changed_ms = 0;
+    world.stripe.trouble(Some(&account(0)), 1, refusal(code));
+    let run = world.scheduled().await;
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("failed", RunState::CompletedWithFailures));
+    (world, run)
+}
+
+async fn a_passing_cause(database: Database) -> World {
+    let (mut world, run) = refused(database, "balance_insufficient").await;
+    assert!(world.held(0).await.is_empty(), "a passing cause blames nobody");
+    world.wait_minutes(14).await;
+    assert_eq!(world.payout(0).await, "failed");
+    world.wait_minutes(3).await;
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("pending", RunState::Completed));
+    let keys: Vec<String> =
+        world.stripe.left().into_iter().map(|(key, _)| key).filter(|key| key.contains(&account(0))).collect();
+    assert!(keys.len() == 2 && keys[0].ends_with(":1:1") && keys[1].ends_with(":1:2"), "{keys:?}");
+    assert_eq!(world.executed(0).len(), 1);
+    world.books_equal().await;
+    world
+}
+
+#[tokio::test]
+async fn a_payout_whose_cause_passes_is_tried_again_by_itself_under_a_new_key() {
+    Box::pin(a_passing_cause(Database::sqlite())).await;
+}
+
+#[tokio::test]
+async fn a_payout_whose_cause_passes_is_tried_again_by_itself_on_postgres_too() {
+    Box::pin(a_passing_cause(Database::postgres().await)).await.database.drop_it().await;
+}
+
+#[tokio::test]
+async fn it_is_tried_twice_and_never_a_third_time() {
+    let mut world = World::with(&[1_000]).await;
+    world.stripe.trouble(None, 5, refusal("balance_insufficient"));
+    let run = world.scheduled().await;
+    world.settle().await;
+    world.wait_minutes(100).await;
+    assert_eq!((world.payout(0).await.as_str(), world.stripe.left().len()), ("failed", 2));
+    assert!(retry(&world, 0).await.contains("tried twice"));
+    assert_eq!(world.state(&run).await, RunState::CompletedWithFailures);
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_person_may_try_again_what_does_not_pass_by_itself_once_it_is_not_held() {
+    let (mut world, run) = refused(Database::sqlite(), "no_account").await;
+    assert_eq!(world.held(0).await, ["bank_failure"]);
+    world.wait_minutes(60).await;
+    assert_eq!(world.stripe.left().len(), 2, "nothing is tried again by itself");
+    assert!(retry(&world, 0).await.contains("held"));
+    replace_bank(&world, 0, BankSpec { id: Some("ba_other".to_owned()), ..BankSpec::default() });
+    world.deliver().await;
+    world.settle().await;
+    assert!(world.held(0).await.is_empty(), "the bank account has changed");
+    assert_eq!(retry(&world, 0).await, "");
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("pending", RunState::Completed));
+    assert_eq!(world.executed(0)[0].destination, "ba_other");
+    assert!(retry(&world, 0).await.contains("only a failed payout"));
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn an_older_attempts_object_moves_nothing_whatever_is_said_of_it_again() {
+    let mut world = World::with(&[5_000]).await;
+    world.settings.policy.rules.bank_changed_ms = 0;
+    replace_bank(&world, 0, BankSpec { fails_with: Some("account_closed".to_owned()), ..BankSpec::default() });
+    let run = world.scheduled().await;
+    world.settle().await;
+    assert!(retry(&world, 0).await.contains("only a failed payout"));
+    world.advance(3 * super::world::SETTLE_MS.cast_signed()).await;
+    let events: Vec<Event> = world.stripe.twin.take_events();
+    for event in &events {
+        world.put(event).await;
+    }
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.held(0).await), ("failed", vec!["bank_failure".to_owned()]));
+    replace_bank(&world, 0, BankSpec { id: Some("ba_other".to_owned()), ..BankSpec::default() });
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!(retry(&world, 0).await, "");
+    for step in 0..2 {
+        for event in events.iter().rev().filter(|event| event.kind.starts_with("payout.")) {
+            let mut body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+            body["id"] = format!("{}_again_{step}", event.id).into();
+            world.put_body(&body.to_string()).await;
+        }
+        world.settle().await;
+        assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("pending", RunState::Completed));
+        assert!(world.held(0).await.is_empty(), "{:?}", world.held(0).await);
+    }
+    assert_eq!(world.executed(0).len(), 2, "one that failed, and one");
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn what_is_gone_or_no_longer_covered_is_not_tried_again() {
+    let (mut world, _) = refused(Database::sqlite(), "amount_too_small").await;
+    world.refund(0, 100).await;
+    assert!(retry(&world, 0).await.contains("money was taken back"));
+
+    let (mut world, _) = refused(Database::sqlite(), "amount_too_small").await;
+    world.run(2, RunKind::Manual).await;
+    world.settle().await;
+    let first = "SELECT id FROM creator_payouts WHERE state = 'failed'";
+    let id = PayoutId::new(world.probe.texts(first).await[0][0].clone());
+    let mut context = world.settings.policy.clone();
+    context.rules.at_ms = world.clock.now_ms();
+    let ask =
+        RetryAsk { payouts: &[(id.clone(), None)], context: &context, by: &ann(), reason: None, by_itself: false };
+    let done = world.store.retry(None, &ask).await.unwrap().remove(0);
+    assert!(done.refused.unwrap().why().contains("another payout has some of its earnings"));
+    let stale = RetryAsk { payouts: &[(id, Some(1))], ..ask };
+    let done = world.store.retry(None, &stale).await.unwrap().remove(0);
+    assert!(done.refused.unwrap().why().contains("changed since it was listed"));
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_retry_that_may_not_leave_is_failed_again_and_its_earnings_are_free() {
+    let (mut world, run) = refused(Database::sqlite(), "amount_too_small").await;
+    assert_eq!(retry(&world, 0).await, "");
+    assert_eq!(world.state(&run).await, RunState::Running);
+    world.store.hold(&creator(0), "person", "a look", &ann()).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("failed", RunState::CompletedWithFailures));
+    assert_ne!(world.payout_column(0, "released_at_ms").await, "");
+    world.books_equal().await;
+    world.store.release_hold(&creator(0), "person", "fine", &ann()).await.unwrap();
+    assert_eq!(retry(&world, 0).await, "", "no attempt was made");
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.executed(0).len()), ("pending", 1));
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn three_refusals_in_a_row_hold_the_creator_and_a_good_one_ends_the_row() {
+    for (codes, held) in [
+        (vec!["payouts_not_allowed"; 3], true),
+        (vec!["payouts_not_allowed"; 2], false),
+        (vec!["payouts_not_allowed", "payouts_not_allowed", "", "payouts_not_allowed"], false),
+    ] {
+        let mut world = World::with(&[5_000]).await;
+        for (day, code) in (2..).zip(&codes) {
+            if !code.is_empty() {
+                world.stripe.trouble(None, 1, refusal(code));
+            }
+            world.run(day, RunKind::Manual).await;
+            world.settle().await;
+            world.earn(0, 4_000).await;
+            world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+            world.deliver().await;
+            world.settle().await;
+        }
+        let expected: &[&str] = if held { &["refusals"] } else { &[] };
+        assert_eq!(world.held(0).await, expected, "{codes:?}");
+        world.check().await;
+    }
+}
