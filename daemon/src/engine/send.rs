@@ -26,6 +26,8 @@ pub(super) struct Platform {
     good: bool,
     asking: bool,
     ask_at: Option<BootMs>,
+    /// How far Stripe's clock was ahead of ours when it was last asked, milliseconds.
+    ahead_ms: i64,
 }
 
 impl Platform {
@@ -40,7 +42,9 @@ impl Engine {
     pub(super) fn keep_platform(&mut self) {
         let Some(stripe) = self.parts.stripe.clone() else { return };
         let now = self.parts.clock.boot();
-        let fresh = stripe.time().is_some_and(|(_, age_ms)| age_ms < DATE_AGE_MAX_MS / 2);
+        let fresh = stripe.time().is_some_and(|(stripe_ms, age_ms)| {
+            age_ms < DATE_AGE_MAX_MS / 2 && !self.has_jumped(self.ahead_ms(stripe_ms))
+        });
         if self.platform.asking || (self.platform.good && fresh) || self.platform.ask_at.is_some_and(|at| now < at) {
             return;
         }
@@ -51,12 +55,24 @@ impl Engine {
         });
     }
 
+    fn ahead_ms(&self, stripe_ms: i64) -> i64 {
+        stripe_ms.saturating_sub(self.parts.clock.now_ms())
+    }
+
+    /// The clocks are apart and weren't when Stripe was last asked: one of them was set, and only Stripe can say which.
+    fn has_jumped(&self, ahead_ms: i64) -> bool {
+        let too_far = |ms: i64| ms.saturating_abs() > CLOCKS_APART_MAX_MS;
+        too_far(ahead_ms) && too_far(ahead_ms.saturating_sub(self.platform.ahead_ms))
+    }
+
     pub(super) async fn platform_read(&mut self, result: Result<AccountId, ReadError>) -> Result<(), StoreError> {
         self.platform.ask_at = Some(self.parts.clock.boot().plus_ms(PLATFORM_RETRY_MS));
         match result {
             Ok(account) => match self.parts.store.stamp_platform(&account).await {
                 Ok(_) => {
                     self.platform.good = true;
+                    let told = self.parts.stripe.as_ref().and_then(|stripe| stripe.time());
+                    self.platform.ahead_ms = told.map_or(0, |(stripe_ms, _)| self.ahead_ms(stripe_ms));
                     if self.parts.health.good(Topic::Stripe) {
                         tracing::info!("Stripe answers again");
                         self.parts.changed.tell();
@@ -91,8 +107,8 @@ impl Engine {
         if age_ms > DATE_AGE_MAX_MS {
             return None;
         }
-        let apart = stripe_ms.saturating_sub(self.parts.clock.now_ms());
-        if apart.abs() > CLOCKS_APART_MAX_MS {
+        let apart = self.ahead_ms(stripe_ms);
+        if apart.saturating_abs() > CLOCKS_APART_MAX_MS {
             let why = format!(
                 "this machine's clock and Stripe's are {} s apart: nothing is sent until they agree",
                 apart / 1000

@@ -46,6 +46,21 @@ async fn a_jump_of_our_clock_in_the_middle_of_a_run_stops_it() {
 }
 
 #[tokio::test]
+async fn clocks_that_jump_together_are_believed_again_after_one_question() {
+    for jump_ms in [120_000, 3_000_000] {
+        let mut world = World::of(2).await;
+        let run = world.planned().await;
+        world.stripe.twin.clock().set_offset_ms(jump_ms);
+        world.hand.jump_wall(jump_ms);
+        world.resume(&run).await;
+        seconds(&mut world, 10).await;
+        assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 2), "{jump_ms}");
+        assert!(world.health.sentences().is_empty());
+        world.books_equal().await;
+    }
+}
+
+#[tokio::test]
 async fn without_stripes_date_nothing_leaves() {
     let mut world = World::of(2).await;
     world.stripe.hide_date(true);
