@@ -3,6 +3,7 @@
 //! Invariant: moving the date never makes a bank faster.
 
 #![allow(clippy::disallowed_methods, reason = "this is the twin's clock: everybody else asks it")]
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -96,17 +97,22 @@ impl Clock {
     }
 }
 
+/// Modification time, inode, size: when one differs, the number may.
+type Stamp = (SystemTime, u64, u64);
+
 #[derive(Debug)]
 struct OffsetFile {
     path: PathBuf,
-    seen: Mutex<(Option<SystemTime>, i64)>,
+    /// Of what was read, and the number in it.
+    seen: Mutex<(Option<Stamp>, i64)>,
 }
 
 impl OffsetFile {
     /// The file's number; an unreadable or half-written file leaves the last good one standing.
     fn read_ms(&self) -> i64 {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let changed = std::fs::metadata(&self.path).and_then(|meta| meta.modified()).ok();
+        let meta = std::fs::metadata(&self.path).ok();
+        let changed = meta.and_then(|meta| Some((meta.modified().ok()?, meta.ino(), meta.size())));
         if changed.is_some() && changed != seen.0 {
             let text = std::fs::read_to_string(&self.path).unwrap_or_default();
             if let Ok(offset_ms) = text.trim().parse() {

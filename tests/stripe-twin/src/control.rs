@@ -47,6 +47,8 @@ impl Twin {
             (true, ["clock"]) => Ok(self.clock_value()),
             (true, ["faults"]) => to_value(&self.faults().by_name()),
             (true, ["books"]) => Ok(self.books()),
+            (true, ["moves"]) => Ok(self.moves(request.uri().query())),
+            (true, ["disputes"]) => Ok(self.disputes()),
             (true, ["life"]) => to_value(&self.life()),
             (true, ["health"]) => Ok(json!({ "ok": true })),
             (false, ["clock"]) => self.move_clock(body),

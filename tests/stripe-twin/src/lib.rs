@@ -32,6 +32,7 @@ mod lists;
 mod live;
 mod mail;
 mod market;
+mod moves;
 mod openapi;
 mod orders;
 mod payout;

@@ -41,6 +41,8 @@ pub struct LifeSoFar {
     pub refused: u64,
     /// Events still to come.
     pub due: u64,
+    /// When the next one will happen, by the Date.
+    pub next_ms: Option<i64>,
     /// When the last one will happen, by the Date.
     pub until_ms: Option<i64>,
 }
@@ -88,6 +90,7 @@ impl World {
             played: self.life.played,
             refused: self.life.refused,
             due: u64::try_from(self.life.script.len()).unwrap_or(u64::MAX),
+            next_ms: self.life.script.front().map(|(at_ms, _)| *at_ms),
             until_ms: self.life.script.back().map(|(at_ms, _)| *at_ms),
         }
     }

@@ -80,7 +80,10 @@ pub(crate) async fn deliver_mail(twin: &Twin, stirred: &Notify, mut stopped: wat
         }
         start_due(twin, &client, &mut queue, &mut running);
         let pending = queue.first.len() + queue.again.len() + running.len();
-        twin.count_mail(|counts| counts.pending = u64::try_from(pending).unwrap_or(u64::MAX));
+        twin.count_mail(|counts| {
+            counts.pending = u64::try_from(pending).unwrap_or(u64::MAX);
+            counts.again = u64::try_from(queue.again.len()).unwrap_or(u64::MAX);
+        });
         let next_ms = queue.first.first_key_value().map_or(i64::MAX, |((at_ms, _), _)| *at_ms);
         let nap_ms = next_ms.saturating_sub(twin.now().wall_ms).clamp(1, NAP_MS_MAX);
         tokio::select! {

@@ -59,6 +59,8 @@ pub struct Webhooks {
     pub delivered: u64,
     /// Events not yet delivered.
     pub pending: u64,
+    /// Of these, those that were tried and wait for the Date of their next try.
+    pub again: u64,
     /// Attempts that weren't answered with 2xx.
     pub failed: u64,
     /// Events given up: a fault, a full queue, or nobody to send them to.

@@ -238,6 +238,7 @@ impl Twin {
         stats.endpoints.delivered = mailed.delivered;
         stats.endpoints.failed = mailed.failed;
         stats.endpoints.lost += mailed.lost;
+        stats.endpoints.again = mailed.again;
         stats.endpoints.pending = mailed.pending + waiting(world.mail.len());
         stats.reads.sum_up(self.clock.now());
         stats.life_due = world.life_so_far().due;
