@@ -50,9 +50,9 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 
-    /// The twin: milliseconds from pending to paid
-    #[arg(long, default_value_t = 3000, value_name = "MS")]
-    pub settle_ms: u64,
+    /// The twin: milliseconds from pending to paid [default: 3000, with --months 200]
+    #[arg(long, value_name = "MS")]
+    settle_ms: Option<u64>,
 
     /// The twin: milliseconds before an answer, at speed 1
     #[arg(long, default_value_t = 400, value_name = "MS")]
@@ -61,6 +61,12 @@ pub struct Args {
     /// Creators, faults and moments of kills follow from it
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+
+    /// Headless: play so many months of the marketplace's life, two cycles each: sales, refunds, disputes, bank changes, payouts
+    /// by hand, webhooks as the only way in; each cycle is paid because its hour has come, and then compared
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=24),
+        conflicts_with_all = ["earnings", "kill_daemon"])]
+    pub months: Option<u32>,
 
     /// Headless: kill -9 the daemon so many times during the run
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -86,6 +92,9 @@ impl Args {
         if args.headless {
             return Ok(args);
         }
+        if args.months.is_some() {
+            return misuse("--months is for --headless");
+        }
         if args.kill_daemon > 0 {
             return misuse("--kill-daemon is for --headless: with the console, kill it by hand");
         }
@@ -99,6 +108,18 @@ impl Args {
     #[must_use]
     pub fn speed(&self) -> f64 {
         self.speed.unwrap_or(if self.headless { 20.0 } else { 4.0 })
+    }
+
+    /// The twin's time from pending to paid, milliseconds.
+    #[must_use]
+    pub fn settle_ms(&self) -> u64 {
+        self.settle_ms.unwrap_or(if self.months.is_some() { 200 } else { 3000 })
+    }
+
+    /// A fault was asked for that loses webhooks.
+    #[must_use]
+    pub fn may_lose_webhooks(&self) -> bool {
+        self.asks_for(&["webhook-lost"])
     }
 
     fn asks_for(&self, faults: &[&str]) -> bool {
@@ -148,6 +169,9 @@ mod tests {
         for text in [
             "--headless --creators 3 --earnings x.csv",
             "--kill-daemon 2",
+            "--months 3",
+            "--headless --months 0",
+            "--headless --months 3 --earnings x.csv",
             "--headless --speed 0",
             "--headless --creators 0",
         ] {

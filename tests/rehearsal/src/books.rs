@@ -89,6 +89,28 @@ impl Books {
     /// that aren't their items, purses without an outcome, more paid than earned.
     #[must_use]
     pub fn contradictions(&self) -> Vec<String> {
+        let mut found = self.rows_that_differ();
+        for run in self.runs.iter().filter(|run| run.of_all && run.state.starts_with("completed")) {
+            found.extend(self.purses_without_outcome(run));
+        }
+        found.extend(self.skips_without_reason());
+        found.extend(self.overpaid());
+        found
+    }
+
+    /// The same for books that have seen several cycles: purses are asked for an outcome in this run only, and a purse may have
+    /// been paid what was taken back since.
+    #[must_use]
+    pub fn contradictions_of(&self, run_id: &str) -> Vec<String> {
+        let mut found = self.rows_that_differ();
+        for run in self.runs.iter().filter(|run| run.id == run_id) {
+            found.extend(self.purses_without_outcome(run));
+        }
+        found.extend(self.skips_without_reason());
+        found
+    }
+
+    fn rows_that_differ(&self) -> Vec<String> {
         let mut found = Vec::new();
         let payouts: BTreeMap<&str, &Payout> = self.payouts.iter().map(|payout| (payout.id.as_str(), payout)).collect();
         for attempt in &self.attempts {
@@ -109,24 +131,24 @@ impl Books {
             }
         }
         found.extend(self.locked_twice.iter().map(|earning| format!("earning {earning} is locked into two payouts")));
-        found.extend(self.purses_without_outcome());
-        found.extend(self.overpaid());
         found
     }
 
-    fn purses_without_outcome(&self) -> Vec<String> {
+    fn purses_without_outcome(&self, run: &Run) -> Vec<String> {
+        let decided: BTreeSet<(&str, &str)> = (self.outcomes.iter())
+            .filter(|outcome| outcome.run_id == run.id)
+            .map(|outcome| (outcome.account.as_str(), outcome.currency.as_str()))
+            .collect();
+        let undecided =
+            self.purses.keys().filter(|(account, currency)| !decided.contains(&(account.as_str(), currency.as_str())));
+        let told = |(account, currency): &(String, String)| {
+            format!("run {}: {account} {currency} has neither a payout nor a reason", run.label)
+        };
+        undecided.map(told).collect()
+    }
+
+    fn skips_without_reason(&self) -> Vec<String> {
         let mut found = Vec::new();
-        for run in self.runs.iter().filter(|run| run.of_all && run.state.starts_with("completed")) {
-            let decided: BTreeSet<(&str, &str)> = (self.outcomes.iter())
-                .filter(|outcome| outcome.run_id == run.id)
-                .map(|outcome| (outcome.account.as_str(), outcome.currency.as_str()))
-                .collect();
-            for (account, currency) in self.purses.keys() {
-                if !decided.contains(&(account.as_str(), currency.as_str())) {
-                    found.push(format!("run {}: {account} {currency} has neither a payout nor a reason", run.label));
-                }
-            }
-        }
         for outcome in &self.outcomes {
             if outcome.payout_id.is_empty() && (outcome.reason.is_empty() || outcome.sentence.is_empty()) {
                 found.push(format!("{} {}: skipped without a reason", outcome.account, outcome.currency));

@@ -1,4 +1,4 @@
-//! The daemon's books against what Stripe executed: row by row, both ways, on key, account, amount and currency.
+//! The daemon's books against what Stripe executed: row by row, both ways, on key, account, amount, currency and destination.
 //!
 //! Pure. Whom it may call: nobody. It knows no type and no rule of the daemon's.
 use std::{collections::BTreeMap, fmt};
@@ -16,6 +16,8 @@ pub struct Booked {
     pub amount: i64,
     /// Lower case.
     pub currency: String,
+    /// The bank account it went to.
+    pub destination: String,
     /// The object at Stripe, when the books have one.
     pub object: Option<String>,
     /// What the books say of it.
@@ -46,6 +48,8 @@ pub struct Executed {
     pub amount: i64,
     /// Lower case.
     pub currency: String,
+    /// The bank account it went to.
+    pub destination: String,
 }
 
 /// One difference.
@@ -176,6 +180,7 @@ fn one(booked: &Booked, executed: &Executed, differences: &mut Vec<Difference>) 
     differs("account", booked.account.clone(), executed.account.clone());
     differs("amount", booked.amount.to_string(), executed.amount.to_string());
     differs("currency", booked.currency.clone(), executed.currency.clone());
+    differs("destination", booked.destination.clone(), executed.destination.clone());
     if booked.standing == Standing::Executed {
         differs("object", booked.object.clone().unwrap_or_else(|| "none".to_owned()), executed.object.clone());
     }
@@ -192,6 +197,7 @@ mod tests {
             account: "acct_1".to_owned(),
             amount: 1234,
             currency: "usd".to_owned(),
+            destination: "ba_1".to_owned(),
             object: (standing == Standing::Executed).then(|| format!("po_{key}")),
             standing,
         }
@@ -204,6 +210,7 @@ mod tests {
             account: "acct_1".to_owned(),
             amount: 1234,
             currency: "usd".to_owned(),
+            destination: "ba_1".to_owned(),
         }
     }
 
@@ -245,6 +252,7 @@ mod tests {
         row.account = "acct_2".to_owned();
         row.amount = 1235;
         row.currency = "eur".to_owned();
+        row.destination = "ba_2".to_owned();
         row.object = "po_x".to_owned();
         assert_eq!(
             told(&[booked("a", Standing::Executed)], &[row]),
@@ -252,6 +260,7 @@ mod tests {
                 "a: account is acct_1 in the books, acct_2 at Stripe",
                 "a: amount is 1234 in the books, 1235 at Stripe",
                 "a: currency is usd in the books, eur at Stripe",
+                "a: destination is ba_1 in the books, ba_2 at Stripe",
                 "a: object is po_a in the books, po_x at Stripe"
             ]
         );

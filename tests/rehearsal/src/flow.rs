@@ -60,14 +60,14 @@ pub(crate) async fn rehearse(args: &Args) -> anyhow::Result<ExitCode> {
     finish(args, stage, watched, wrong).await
 }
 
-struct Signals {
+pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn listen() -> anyhow::Result<Self> {
+    pub(crate) fn listen() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("listening for signals");
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
@@ -77,7 +77,7 @@ impl Signals {
     }
 
     /// The exit code that the next of them means.
-    async fn next(&mut self) -> u8 {
+    pub(crate) async fn next(&mut self) -> u8 {
         tokio::select! {
             _ = self.interrupt.recv() => 130,
             _ = self.terminate.recv() => 143,
@@ -194,7 +194,7 @@ async fn follow(stage: &Stage, run: &str, tell: &watch::Sender<Progress>) -> any
 /// Until every payout is paid or failed in the books, and nothing is still to be executed at Stripe; bounded, and no failure:
 /// a lost webhook is not repaired by waiting.
 async fn wait_for_banks(args: &Args, stage: &Stage, run: &str) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_millis(args.settle_ms) + WEBHOOKS_TIMEOUT;
+    let deadline = Instant::now() + Duration::from_millis(args.settle_ms()) + WEBHOOKS_TIMEOUT;
     let mut last = String::new();
     while Instant::now() < deadline {
         let shown = stage.payout.json(&["run", "show", run]).await.unwrap_or(None);

@@ -9,14 +9,20 @@
     reason = "a stopwatch beside the daemon: it measures and waits in real time, and has no Clock to ask"
 )]
 
+mod almanac;
 pub mod args;
 pub mod books;
 pub mod commands;
 pub mod compare;
+mod database;
 mod fetch;
 mod flow;
+mod hour;
 mod kills;
+mod life;
 pub mod market;
+mod months;
+mod opening;
 pub mod place;
 mod progress;
 mod read;
@@ -24,6 +30,7 @@ pub mod report;
 pub mod role;
 mod stage;
 pub mod supervisor;
+mod tally;
 pub mod twin;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -50,11 +57,18 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(flow::rehearse(&args)) {
+    match runtime.block_on(rehearse(&args)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rehearsal: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn rehearse(args: &args::Args) -> anyhow::Result<ExitCode> {
+    match args.months {
+        Some(months) => months::play(args, months).await,
+        None => flow::rehearse(args).await,
     }
 }

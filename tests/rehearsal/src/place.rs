@@ -100,6 +100,12 @@ impl Place {
         self.dir.join("accounts.json")
     }
 
+    /// The clock that twin and daemon share when months are played.
+    #[must_use]
+    pub fn hour(&self) -> PathBuf {
+        self.dir.join("run/hour")
+    }
+
     /// Where the number of a running program stands.
     #[must_use]
     pub fn pid_file(&self, name: &str) -> PathBuf {

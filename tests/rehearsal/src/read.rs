@@ -4,27 +4,13 @@
 use crate::{
     books::{Books, Outcome, Payout, Run},
     compare::{Booked, Standing},
+    database::{Database, number},
 };
-use anyhow::{Context, bail};
-use sqlx::{
-    ConnectOptions, Connection, PgConnection, Row, SqliteConnection,
-    postgres::PgConnectOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode},
-};
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
+use anyhow::bail;
+use std::path::Path;
 
-/// What every file of SQLite's begins with.
-const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
-
-/// PostgreSQL only.
-const TABLES: &str = "SELECT CAST(tablename AS TEXT) FROM pg_tables \
-    WHERE schemaname = current_schema() AND tablename = 'creator_payouts'";
 const ATTEMPTS: &str = "SELECT a.key, a.payout_id, a.account_id, CAST(a.amount_minor AS TEXT), a.currency, \
-    COALESCE(a.stripe_object_id, ''), a.state FROM payout_attempts a WHERE a.kind = 'create' ORDER BY a.key";
+    COALESCE(a.stripe_object_id, ''), a.state, a.destination_id FROM payout_attempts a WHERE a.kind = 'create' ORDER BY a.key";
 const PAYOUTS: &str = "SELECT id, run_id, creator_id, account_id, currency, CAST(amount_minor AS TEXT), state, \
     COALESCE(stripe_payout_id, ''), COALESCE(cause, ''), COALESCE(failure_reason, '') FROM creator_payouts ORDER BY id";
 const OUTCOMES: &str = "SELECT run_id, account_id, currency, COALESCE(payout_id, ''), COALESCE(reason, ''), \
@@ -45,48 +31,27 @@ impl Books {
     /// # Errors
     /// When the database can't be opened or hasn't the tables of migrations/.
     pub async fn read(database: Option<&str>, state: &Path) -> anyhow::Result<Self> {
-        match database {
-            Some(url) => {
-                let options =
-                    PgConnectOptions::from_str(url).context("the --database URL")?.disable_statement_logging();
-                let mut connection =
-                    PgConnection::connect_with(&options).await.context("opening the daemon's database")?;
-                let books = Self::gather(&mut Source::Postgres(&mut connection)).await;
-                connection.close().await?;
-                books
-            }
-            None => {
-                let file = sqlite_file(state)?;
-                let options = SqliteConnectOptions::new().filename(&file).journal_mode(SqliteJournalMode::Wal);
-                let options = options.disable_statement_logging();
-                let opened = SqliteConnection::connect_with(&options).await;
-                let mut connection = opened.with_context(|| format!("opening {}", file.display()))?;
-                let books = Self::gather(&mut Source::Sqlite(&mut connection)).await;
-                connection.close().await?;
-                books
-            }
-        }
+        let mut database = Database::open(database, state).await?;
+        let books = Self::gather(&mut database).await;
+        database.close().await?;
+        books
     }
 
-    /// Refuses a database that holds anything of the daemon's: the comparison would be of two different stories.
+    /// Refuses a database that holds anything of the daemon's.
     ///
     /// # Errors
     /// That, or when the database can't be opened.
     pub async fn refuse_used(url: &str) -> anyhow::Result<()> {
-        let options = PgConnectOptions::from_str(url).context("the --database URL")?.disable_statement_logging();
-        let mut connection = PgConnection::connect_with(&options).await.context("opening the --database")?;
-        let used = Source::Postgres(&mut connection).rows::<1>(TABLES).await;
-        connection.close().await?;
-        if used?.is_empty() { Ok(()) } else { bail!("--database isn't empty: it has payout tables; name a new one") }
+        Database::refuse_used(url).await
     }
 
-    async fn gather(source: &mut Source<'_>) -> anyhow::Result<Self> {
+    pub(crate) async fn gather(source: &mut Database) -> anyhow::Result<Self> {
         let mut books = Self::default();
-        for [key, payout_id, account, amount, currency, object, state] in source.rows(ATTEMPTS).await? {
+        for [key, payout_id, account, amount, currency, object, state, destination] in source.rows(ATTEMPTS).await? {
             let standing = standing(&state)?;
             let object = (!object.is_empty()).then_some(object);
             let amount = number(&amount)?;
-            books.attempts.push(Booked { key, payout_id, account, amount, currency, object, standing });
+            books.attempts.push(Booked { key, payout_id, account, amount, currency, destination, object, standing });
         }
         for row in source.rows(PAYOUTS).await? {
             let [id, run_id, creator, account, currency, amount, state, object, cause, sentence] = row;
@@ -138,62 +103,10 @@ fn standing(state: &str) -> anyhow::Result<Standing> {
     }
 }
 
-fn number(text: &str) -> anyhow::Result<i64> {
-    text.parse().with_context(|| format!("not a whole number in the books: {text:?}"))
-}
-
-enum Source<'c> {
-    Sqlite(&'c mut SqliteConnection),
-    Postgres(&'c mut PgConnection),
-}
-
-impl Source<'_> {
-    /// All rows of a statement that gives N texts.
-    async fn rows<const N: usize>(&mut self, sql: &'static str) -> anyhow::Result<Vec<[String; N]>> {
-        macro_rules! texts {
-            ($connection:expr) => {{
-                let mut all = Vec::new();
-                for row in sqlx::query(sql).fetch_all(&mut **$connection).await? {
-                    let texts: Result<Vec<String>, sqlx::Error> = (0..N).map(|at| row.try_get(at)).collect();
-                    match <[String; N]>::try_from(texts?) {
-                        Ok(texts) => all.push(texts),
-                        Err(texts) => bail!("{} columns instead of {N}: {sql}", texts.len()),
-                    }
-                }
-                Ok(all)
-            }};
-        }
-        match self {
-            Self::Sqlite(connection) => texts!(connection),
-            Self::Postgres(connection) => texts!(connection),
-        }
-    }
-}
-
-/// The one file of SQLite's in the state directory.
-fn sqlite_file(state: &Path) -> anyhow::Result<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(state).with_context(|| format!("reading {}", state.display()))? {
-        let path = entry?.path();
-        if path.is_file() && begins_with(&path, SQLITE_MAGIC) {
-            found.push(path);
-        }
-    }
-    match found.as_slice() {
-        [file] => Ok(file.clone()),
-        [] => bail!("no database in {}", state.display()),
-        more => bail!("more than one database in {}: {more:?}", state.display()),
-    }
-}
-
-fn begins_with(path: &Path, magic: &[u8]) -> bool {
-    let mut start = vec![0; magic.len()];
-    std::fs::File::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == magic
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
     const SCHEMA: &str = include_str!("../../../migrations/sqlite/0001_spine.sql");
     /// One purse paid, one skipped, one purse without an outcome; and an entry that is locked twice.

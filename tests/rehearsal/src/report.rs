@@ -47,6 +47,11 @@ pub fn judge(books: &Books, ledger: &Ledger, allowed: Allowed, rate_configured: 
     findings.wrong.extend(books.contradictions());
     unknowns(books, allowed, &mut findings);
     limits(ledger, allowed, &mut findings);
+    let others = ledger
+        .others
+        .iter()
+        .map(|row| format!("nobody asked for {} {} {} {}", row.id, row.account, row.amount, row.currency));
+    findings.wrong.extend(others);
     findings.wrong.extend(ledger.not_conserved.iter().map(|what| format!("the twin lost money itself: {what}")));
     findings
 }
@@ -128,8 +133,8 @@ fn differences(books: &Books, ledger: &Ledger, allowed: Allowed, findings: &mut 
     let executed = books.attempts.iter().filter(|row| row.standing == Standing::Executed).count();
     let _ = writeln!(
         findings.text,
-        "compared     {executed} rows of the books with {} of the ledger, both ways, on key, account, amount, currency and \
-         object: {}",
+        "compared     {executed} rows of the books with {} of the ledger, both ways, on key, account, amount, currency, \
+         destination and object: {}",
         ledger.executed.len(),
         if hard.is_empty() { "equal".to_owned() } else { format!("{} DIFFERENCES", hard.len()) }
     );

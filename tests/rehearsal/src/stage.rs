@@ -36,7 +36,7 @@ pub(crate) struct Stage {
     pub(crate) twin: Twin,
     pub(crate) daemon: Supervisor,
     pub(crate) payout: Payout,
-    started: Instant,
+    pub(crate) started: Instant,
 }
 
 /// Creates a second that the daemon is configured for.
@@ -55,11 +55,7 @@ impl Stage {
         let mut place = Place::make(args.dir.as_deref(), args.keep)?;
         match Self::set_up_in(args, &mut place, program).await {
             Ok((twin, daemon, payout)) => Ok(Self { place, twin, daemon, payout, started }),
-            Err(error) => {
-                place.keep();
-                let tails = [log_tail(&place, "payoutd"), log_tail(&place, "stripe-twin")].join("\n");
-                Err(error.context(format!("{tails}\n\nthe rehearsal couldn't be set up")))
-            }
+            Err(error) => Err(not_set_up(&mut place, error)),
         }
     }
 
@@ -106,11 +102,11 @@ impl Stage {
     }
 }
 
-fn say(started: Instant, text: &str) {
+pub(crate) fn say(started: Instant, text: &str) {
     println!("{:>6.1} s  {text}", started.elapsed().as_secs_f64());
 }
 
-fn spec(args: &Args, place: &Place, program: PathBuf, stripe: &str) -> Spec {
+pub(crate) fn spec(args: &Args, place: &Place, program: PathBuf, stripe: &str) -> Spec {
     let path = |path: PathBuf| path.to_string_lossy().into_owned();
     let rate = |per_s: f64| (per_s * args.speed()).to_string();
     let mut env: Vec<(String, String)> = [
@@ -137,6 +133,13 @@ fn spec(args: &Args, place: &Place, program: PathBuf, stripe: &str) -> Spec {
         pid_file: place.pid_file("payoutd"),
         restart_after: if args.headless { RESTART_AFTER } else { RESTART_AFTER_SEEN },
     }
+}
+
+/// What fails leaves its directory behind, and says where.
+pub(crate) fn not_set_up(place: &mut Place, error: anyhow::Error) -> anyhow::Error {
+    place.keep();
+    let tails = [log_tail(place, "payoutd"), log_tail(place, "stripe-twin")].join("\n");
+    error.context(format!("{tails}\n\nthe rehearsal couldn't be set up"))
 }
 
 /// Until the control socket takes a connection.

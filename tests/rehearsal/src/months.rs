@@ -1,0 +1,193 @@
+//! Months of a marketplace's life: the clock goes from midnight to midnight and over each cycle's hour; whatever is told by then is
+//! taken in, the scheduled run starts because its hour has come, and then books and Stripe are compared.
+use crate::{
+    almanac::{self, Stop},
+    args::Args,
+    books::Books,
+    compare,
+    database::number,
+    flow::Signals,
+    life,
+    opening::Marketplace,
+    supervisor::log_tail,
+    tally,
+};
+use anyhow::{Context, bail};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+/// How often it is looked whether all is quiet.
+const LOOK: Duration = Duration::from_millis(25);
+/// The longest that a day, a run or the banks may take in real time.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A cycle's hour is let come by itself from so long before.
+const BEFORE_MS: i64 = 2_000;
+/// Longer than the first wait of a webhook that was refused, milliseconds of the Date; so often at most.
+const NEXT_TRY_MS: i64 = 3_700_000;
+const TRIES_MAX: u32 = 4;
+/// Sentences of one cycle that are printed.
+const WRONG_MAX: usize = 12;
+
+const INBOX: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM webhook_inbox WHERE processed_at_ms IS NULL";
+const RUNS: &str =
+    "SELECT id, cycle_date, state, kind, CAST(created_at_ms AS TEXT) FROM payout_runs ORDER BY created_at_ms, id";
+
+/// Plays them. The exit code: 0 everything was equal at each cycle, 1 anything is wrong.
+pub(crate) async fn play(args: &Args, months: u32) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let mut market = tokio::select! {
+        market = Marketplace::open(args, months) => market?,
+        code = signals.next() => return Ok(ExitCode::from(code)),
+    };
+    let mut wrong = Vec::new();
+    let played = tokio::select! {
+        played = market.play(args, months, &mut wrong) => played,
+        code = signals.next() => {
+            market.stage.daemon.stop().await;
+            market.stage.twin.stop().await;
+            return Ok(ExitCode::from(code));
+        }
+    };
+    if let Err(error) = played {
+        wrong.push(format!("{error:#}"));
+    }
+    market.end(wrong).await
+}
+
+impl Marketplace {
+    async fn play(&mut self, args: &Args, months: u32, wrong: &mut Vec<String>) -> anyhow::Result<()> {
+        for Stop { at_ms, cycle } in almanac::stops(months)? {
+            match cycle {
+                None => {
+                    self.hour.jump_to(at_ms)?;
+                    self.quiet().await?;
+                }
+                Some(date) => {
+                    self.hour.jump_to(at_ms - BEFORE_MS)?;
+                    self.all_told().await?;
+                    let run = self.cycle(&date.to_string(), at_ms).await?;
+                    self.all_told().await?;
+                    self.judge(args, &date.to_string(), &run, wrong).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Until the script is played up to now, every webhook is delivered and every stored one looked at.
+    async fn quiet(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let twin = self.stage.twin.standing().await?;
+            let is_late = twin.next_ms.is_some_and(|next_ms| next_ms <= self.hour.now_ms());
+            let waiting = if is_late || twin.under_way > 0 { None } else { Some(self.database.number(INBOX).await?) };
+            if waiting == Some(0) {
+                return Ok(());
+            }
+            if let Some(why) = self.stage.daemon.life().given_up {
+                bail!("payoutd: {why}");
+            }
+            if Instant::now() > deadline {
+                bail!("not quiet within {} s: {twin:?}, webhooks not looked at: {waiting:?}", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Quiet, and no webhook waits for the hour of its next try either; the banks have answered.
+    async fn all_told(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        for _ in 0..TRIES_MAX {
+            self.quiet().await?;
+            while self.stage.twin.standing().await?.at_banks > 0 {
+                if Instant::now() > deadline {
+                    bail!("the banks haven't answered within {} s", PATIENCE.as_secs());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            self.quiet().await?;
+            if self.stage.twin.standing().await?.again == 0 {
+                return Ok(());
+            }
+            self.hour.jump_to(self.hour.now_ms() + NEXT_TRY_MS)?;
+        }
+        bail!("webhooks were refused {TRIES_MAX} times")
+    }
+
+    /// Waits for the hour to come and for its run to be completed; gives the run's id.
+    async fn cycle(&mut self, date: &str, due_ms: i64) -> anyhow::Result<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut last = "no run".to_owned();
+        while Instant::now() < deadline {
+            let runs = self.database.rows::<5>(RUNS).await?;
+            if let Some([id, _, state, kind, created]) = runs.into_iter().find(|[_, cycle, ..]| cycle == date) {
+                let early_ms = due_ms - number(&created)?;
+                if early_ms > 0 || kind != "scheduled" {
+                    bail!("cycle {date}: its {kind} run {id} was there {early_ms} ms before its hour");
+                }
+                if state.starts_with("completed") {
+                    return Ok(id);
+                }
+                last = state;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        bail!("cycle {date}: {last} after {} s of real time", PATIENCE.as_secs())
+    }
+
+    /// Holds everything against everything, prints, and adds what is wrong.
+    async fn judge(&mut self, args: &Args, date: &str, run: &str, wrong: &mut Vec<String>) -> anyhow::Result<()> {
+        let ledger = self.stage.twin.ledger().await?;
+        self.stage.twin.lived(&mut self.stripe, &mut self.moves_next).await?;
+        self.stripe.others.clone_from(&ledger.others);
+        let books = Books::gather(&mut self.database).await?;
+        let entries = tally::read(&mut self.database).await?;
+        let mut verdict = life::compare(&entries, &self.stripe, args.may_lose_webhooks());
+        let differences = compare::compare(&books.attempts, &ledger.executed);
+        verdict.wrong.extend(differences.iter().map(ToString::to_string));
+        verdict.wrong.extend(books.contradictions_of(run));
+        verdict.wrong.extend(ledger.not_conserved.iter().map(|what| format!("the twin lost money itself: {what}")));
+        let said = self.stage.payout.json(&["books"]).await;
+        if !said.as_ref().is_ok_and(|said| said.as_ref().is_some_and(|said| said["clean"] == true)) {
+            verdict.wrong.push(format!("payout books isn't clean: {said:?}"));
+        }
+        self.stage.say(&format!("cycle {date}"));
+        print!("{}", tally::lines(run, &books, &entries, &self.stripe, &verdict));
+        verdict.wrong.iter().take(WRONG_MAX).for_each(|what| println!("  WRONG      {what}"));
+        if verdict.wrong.len() > WRONG_MAX {
+            println!("  WRONG      and {} more", verdict.wrong.len() - WRONG_MAX);
+        }
+        wrong.extend(verdict.wrong.into_iter().map(|what| format!("{date}: {what}")));
+        Ok(())
+    }
+
+    /// Stops both, and says how it ended.
+    async fn end(self, mut wrong: Vec<String>) -> anyhow::Result<ExitCode> {
+        let Self { mut stage, hour, database, .. } = self;
+        let standing = stage.twin.standing().await.context("asking the twin for its last word")?;
+        let life = stage.daemon.life();
+        database.close().await?;
+        let ended = stage.daemon.stop().await;
+        if life.given_up.is_none() && ended != "exit status: 0" {
+            wrong.push(format!("payoutd didn't stop cleanly: {ended}"));
+        }
+        wrong.extend(life.deaths.iter().map(|death| format!("payoutd died: {death}")));
+        stage.twin.stop().await;
+        let now = jiff::Timestamp::from_millisecond(hour.now_ms())?;
+        println!("played       until {now}; {} webhooks taken, {} lost by faults", standing.delivered, standing.lost);
+        if wrong.is_empty() {
+            println!("result       good: the books equal what Stripe did, at every cycle");
+        } else {
+            stage.place.keep();
+            println!("result       {} THINGS ARE WRONG", wrong.len());
+            wrong.iter().take(WRONG_MAX).for_each(|what| println!("  wrong: {what}"));
+            println!("{}", log_tail(&stage.place, "payoutd"));
+        }
+        if stage.place.is_kept() {
+            println!("kept         {}", stage.place.dir().display());
+        }
+        Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

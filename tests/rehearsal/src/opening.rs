@@ -1,0 +1,112 @@
+//! The marketplace opens: twin and daemon on one clock, the endpoints, the accounts made known, the schedule armed. From here on
+//! webhooks are the only way in.
+use crate::{
+    almanac,
+    args::Args,
+    books::Books,
+    commands::Payout,
+    database::Database,
+    hour::Hour,
+    life::AtStripe,
+    place::Place,
+    stage::{Stage, not_set_up, say, spec, wait_until_up},
+    supervisor::Supervisor,
+    twin::Twin,
+};
+use anyhow::Context;
+use std::{fmt::Write as _, path::Path, time::Instant};
+
+/// Lets the scheduler be armed; nobody calls the endpoints that it guards.
+const CRON_SECRET: &str = "rehearsal-cron-secret-0123456789abcdef";
+
+/// A life that is being played.
+#[derive(Debug)]
+pub(crate) struct Marketplace {
+    pub(crate) stage: Stage,
+    pub(crate) hour: Hour,
+    pub(crate) database: Database,
+    /// What is known of Stripe's side, and from where on to ask for more.
+    pub(crate) stripe: AtStripe,
+    pub(crate) moves_next: usize,
+}
+
+impl Marketplace {
+    /// Everything up, at the beginning of the story. What fails leaves its directory behind.
+    pub(crate) async fn open(args: &Args, months: u32) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("finding this program's own file")?;
+        if let Some(url) = &args.database {
+            Books::refuse_used(url).await?;
+        }
+        let mut place = Place::make(args.dir.as_deref(), args.keep)?;
+        let started = Instant::now();
+        match up(args, months, &place, &program, started).await {
+            Ok((twin, daemon, payout, hour, database)) => {
+                let stage = Stage { place, twin, daemon, payout, started };
+                Ok(Self { stage, hour, database, stripe: AtStripe::default(), moves_next: 0 })
+            }
+            Err(error) => Err(not_set_up(&mut place, error)),
+        }
+    }
+}
+
+async fn up(
+    args: &Args,
+    months: u32,
+    place: &Place,
+    program: &Path,
+    started: Instant,
+) -> anyhow::Result<(Twin, Supervisor, Payout, Hour, Database)> {
+    let begin_ms = almanac::begin_ms()?;
+    let hour = Hour::start(&place.hour(), begin_ms)?;
+    let twin = Twin::start(program, args, place).await?;
+    let secrets = twin.endpoints(&place.webhook_url()).await?;
+    say(
+        started,
+        &format!("Stripe's twin on {}, with an endpoint for the platform and one for its accounts", twin.base),
+    );
+    let mut spec = spec(args, place, program.to_owned(), &twin.base);
+    let settings = [
+        ("STRIPE_WEBHOOK_SECRET", secrets.join(",")),
+        ("CRON_SECRET_KEY", CRON_SECRET.to_owned()),
+        ("PAYOUT_TIMEZONE", almanac::ZONE.to_owned()),
+        ("PAYOUTD_CLOCK_OFFSET_FILE", place.hour().to_string_lossy().into_owned()),
+    ];
+    spec.env.retain(|(name, _)| settings.iter().all(|(own, _)| own != name));
+    spec.env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+    let daemon = Supervisor::start(spec);
+    let payout = Payout::new(program, &place.socket());
+    wait_until_up(place, &daemon).await?;
+    let mut database = Database::open(args.database.as_deref(), &place.state()).await?;
+    database.execute(known(args, begin_ms)?).await.context("making the creators known to the platform")?;
+    payout.must(&["schedule", "arm", "--reason", "rehearsal"]).await?;
+    let days = almanac::days(months)?;
+    twin.live(args, begin_ms, days).await?;
+    let begin = jiff::Timestamp::from_millisecond(begin_ms)?;
+    say(started, &format!("{} creators, {days} days from {begin} on, {}", args.creators, place.dir().display()));
+    Ok((twin, daemon, payout, hour, database))
+}
+
+/// What the platform itself writes when a creator connects an account: who they are, and that payouts are wanted.
+fn known(args: &Args, now_ms: i64) -> anyhow::Result<String> {
+    let count = usize::try_from(args.creators).context("the number of creators")?;
+    let made = stripe_twin::spread(args.seed, count, now_ms);
+    let mut sql = String::new();
+    // Writing to a String doesn't fail. The names are the twin's own: no quotes in them.
+    for creators in made.chunks(500) {
+        let list = |row: &dyn Fn(&stripe_twin::Creator) -> String| {
+            creators.iter().map(|creator| format!("({})", row(creator))).collect::<Vec<_>>().join(", ")
+        };
+        let users = list(&|creator| format!("'{}', TRUE, TRUE, TRUE", creator.creator_id));
+        let settings = list(&|creator| format!("'{}', TRUE", creator.creator_id));
+        let accounts = list(&|creator| {
+            format!("'{}', '{}', '{}', {now_ms}", creator.account.id, creator.creator_id, creator.account.country)
+        });
+        let _ = write!(
+            sql,
+            "INSERT INTO users (supabase_id, is_creator, payout_enabled, payout_beta_enabled) VALUES {users}; \
+             INSERT INTO creator_payout_settings (creator_id, payout_enabled) VALUES {settings}; \
+             INSERT INTO creator_stripe_accounts (account_id, creator_id, country, created_at_ms) VALUES {accounts}; "
+        );
+    }
+    Ok(sql)
+}
