@@ -21,6 +21,10 @@ pub enum Topic {
     Schedule,
     /// No webhook secret: webhooks are refused.
     Webhooks,
+    /// A configured policy can't hold.
+    Policies,
+    /// Money lies at Stripe for nearly as long as it may.
+    Holding,
     /// Logs can't be written.
     Logs,
 }

@@ -1,8 +1,10 @@
 //! What one purse gets: a payout, or a skip with a machine reason and one human sentence. Per purse, exactly one.
 use crate::{
     currency::Currency,
+    holding::{self, DAY_MS},
     id::{AccountId, CreatorId, DestinationId},
     money::{Money, MoneyError},
+    policy::{Country, PolicySet},
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,10 @@ pub struct PurseFacts {
     pub settings_enabled: bool,
     /// The creator's own minimum, minor units of this currency; 0 = none (it is set in the default currency only).
     pub creator_minimum_minor: i64,
+    /// The account's country; `None` when it isn't one.
+    pub country: Option<Country>,
+    /// Since when the oldest money that counts is on the account, Unix milliseconds: what Stripe's holding limit runs from.
+    pub oldest_available_ms: Option<i64>,
 }
 
 /// What Stripe last said of an account, for one currency.
@@ -64,12 +70,8 @@ pub struct BankFacts {
 /// The policy that a plan is made under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanRules {
-    /// The smallest payout per currency, minor units; a currency without one has 1.
-    pub minimums: Vec<Money>,
-    /// The largest payout per currency, minor units; a currency without one has no cap.
-    pub caps: Vec<Money>,
-    /// A bank account changed less than this ago isn't paid to.
-    pub bank_changed_ms: i64,
+    /// Everything in force at that moment.
+    pub policies: PolicySet,
     /// The moment the plan is judged at, Unix milliseconds.
     pub at_ms: i64,
 }
@@ -217,7 +219,7 @@ pub fn decide(facts: &PurseFacts, rules: &PlanRules) -> Result<Decision, MoneyEr
         let lacking = minimum.minus(payable)?;
         return skip(SkipReason::BelowMinimum, format!("needs {lacking} more to reach the {minimum} minimum"));
     }
-    if let Some(cap) = of(&rules.caps, currency).filter(|cap| amount.minor > cap.minor) {
+    if let Some(cap) = rules.policies.cap(currency).filter(|cap| amount.minor > cap.minor) {
         return skip(
             SkipReason::OverCap,
             format!("{amount} is over the cap of {cap} per payout: two people have to look at it"),
@@ -229,24 +231,38 @@ pub fn decide(facts: &PurseFacts, rules: &PlanRules) -> Result<Decision, MoneyEr
     }
 }
 
-fn of(list: &[Money], currency: Currency) -> Option<Money> {
-    list.iter().copied().find(|money| money.currency == currency)
-}
-
 /// What a payout's unit leaves over: floors, whole units only.
 fn over_unit(minor: i64, currency: Currency) -> i64 {
     minor.checked_rem(currency.unit()).unwrap_or(0)
 }
 
-/// The largest of the minimums that apply, as the smallest amount that can be paid under it: a whole number of units.
+/// The largest of the minimums that apply, as the smallest amount that can be paid under it: a whole number of units. Money that would
+/// pass Stripe's holding limit before the next cycle isn't held back by a minimum of ours, only by the country's floor.
 fn minimum(facts: &PurseFacts, rules: &PlanRules) -> Result<Money, MoneyError> {
     let (currency, unit) = (facts.currency, facts.currency.unit());
-    let policy = of(&rules.minimums, currency).map_or(1, |money| money.minor);
-    let largest = Money::new(policy.max(facts.creator_minimum_minor).max(unit), currency);
+    let floor = facts.country.and_then(|country| rules.policies.country_minimum(country, currency));
+    let ours = if is_due(facts, rules) {
+        0
+    } else {
+        rules.policies.minimum(currency).map_or(0, |money| money.minor).max(facts.creator_minimum_minor)
+    };
+    let largest = Money::new(ours.max(floor.map_or(0, |money| money.minor)).max(unit), currency);
     match over_unit(largest.minor, currency) {
         0 => Ok(largest),
         over => largest.minus(Money::new(over, currency))?.plus(Money::new(unit, currency)),
     }
+}
+
+fn is_due(facts: &PurseFacts, rules: &PlanRules) -> bool {
+    let known = facts.country.zip(facts.oldest_available_ms);
+    known.is_some_and(|(country, since_ms)| holding::is_due(since_ms, rules.at_ms, country))
+}
+
+/// Money of this purse has lain for most of the time that Stripe lets it lie.
+#[must_use]
+pub fn is_alarming(facts: &PurseFacts, rules: &PlanRules) -> bool {
+    let known = facts.country.zip(facts.oldest_available_ms);
+    known.is_some_and(|(country, since_ms)| holding::is_alarming(since_ms, rules.at_ms, country))
 }
 
 /// Flags and holds, in the order of [`SkipReason::ALL`].
@@ -297,7 +313,7 @@ fn usable_account(facts: &PurseFacts, rules: &PlanRules) -> Result<DestinationId
         ));
     }
     let waited = bank.changed_at_ms.map(|changed| rules.at_ms.saturating_sub(changed));
-    if waited.is_some_and(|waited| waited < rules.bank_changed_ms) {
+    if waited.is_some_and(|waited| waited < rules.policies.bank_changed_days().saturating_mul(DAY_MS)) {
         return Err((
             SkipReason::BankChanged,
             format!(

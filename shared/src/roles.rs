@@ -45,6 +45,8 @@ pub enum Action {
     Correct,
     /// Saying yes to what another person asked for.
     Approve,
+    /// Setting what everybody is paid by.
+    SetPolicy,
 }
 
 impl Role {
@@ -72,7 +74,7 @@ impl Role {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Read,
         Self::CreatorDetails,
         Self::Hold,
@@ -83,6 +85,7 @@ impl Action {
         Self::Import,
         Self::Correct,
         Self::Approve,
+        Self::SetPolicy,
     ];
 
     /// For people, after "to".
@@ -99,6 +102,7 @@ impl Action {
             Self::Import => "import earnings",
             Self::Correct => "retry, resolve or take back payouts",
             Self::Approve => "approve",
+            Self::SetPolicy => "set a policy",
         }
     }
 }
@@ -117,7 +121,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
-            | Action::Approve => false,
+            | Action::Approve
+            | Action::SetPolicy => false,
         },
         Role::Support => match action {
             Action::Read | Action::CreatorDetails | Action::Hold => true,
@@ -127,7 +132,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
-            | Action::Approve => false,
+            | Action::Approve
+            | Action::SetPolicy => false,
         },
         Role::Operator => match action {
             Action::Read
@@ -139,7 +145,7 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct => true,
-            Action::Approve => false,
+            Action::Approve | Action::SetPolicy => false,
         },
         Role::Approver => match action {
             Action::Read | Action::Approve => true,
@@ -150,7 +156,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Resume
             | Action::Arm
             | Action::Import
-            | Action::Correct => false,
+            | Action::Correct
+            | Action::SetPolicy => false,
         },
         Role::Admin => match action {
             Action::Read
@@ -162,7 +169,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
-            | Action::Approve => true,
+            | Action::Approve
+            | Action::SetPolicy => true,
         },
     }
 }

@@ -12,13 +12,13 @@ use crate::{
     engine::{self, Engine},
     health::{Health, Topic},
     logging::{self, LogSettings, Logging},
-    store::{Store, types::PlanContext},
+    store::Store,
     stripe::{LiveStripe, Stripe, limits::Limits},
     systemd,
     tell::{figures::Figures, watch::Watch},
     wake::{Changed, Wake},
 };
-use payout_shared::{calendar::CycleRules, plan::PlanRules};
+use payout_shared::calendar::CycleRules;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
@@ -52,10 +52,16 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
     let store = open::store(config, &clock).await?;
     let default_currency = config.policy.default_currency;
     store.set_default_currency(default_currency).await.map_err(|error| open::failure(config, &error))?;
+    let unfit = store.configure_policies(&config.policy.values).await.map_err(|error| open::failure(config, &error))?;
     let (control, http, own_socket) = sockets(config).await?;
     let address =
         http.local_addr().map_or_else(|_| config.doors.http_listen.to_string(), |address| address.to_string());
     let parts = parts(config, store, clock)?;
+    if !unfit.is_empty() {
+        let why = format!("what is configured does not hold: {}", unfit.join("; "));
+        tracing::error!("{why}");
+        parts.health.bad(Topic::Policies, why);
+    }
     let desk = Arc::new(desk(config, &parts));
     let watch = Arc::new(Watch::new(Arc::clone(&desk), log.recent.clone(), parts.changed.clone(), stop.clone()));
     let (wake, changed) = (parts.wake.clone(), parts.changed.clone());
@@ -175,20 +181,6 @@ fn engine_settings(config: &Config) -> engine::Settings {
         account_stale_ms: config.engine.account_stale_ms,
         plan_page: i64::from(config.engine.plan_page),
         breaker: config.engine.breaker,
-        policy: policy(config),
-    }
-}
-
-fn policy(config: &Config) -> PlanContext {
-    PlanContext {
-        rules: PlanRules {
-            minimums: config.policy.minimums.clone(),
-            caps: config.policy.caps.clone(),
-            bank_changed_ms: config.policy.bank_changed_ms,
-            at_ms: 0,
-        },
-        default_currency: config.policy.default_currency,
-        hold_ms: config.policy.hold_ms,
     }
 }
 
@@ -209,7 +201,6 @@ fn desk(config: &Config, parts: &engine::Parts) -> Desk {
             may_arm: !config.schedule.cron_secrets.is_empty(),
             create_milli_per_s: config.stripe.rates.create_milli_per_s,
             plan_page: i64::from(config.engine.plan_page),
-            policy: parts.settings.policy.clone(),
         },
     }
 }

@@ -3,23 +3,24 @@
 //! Who comes in: `main` loads it once; everybody gets the part that is theirs. Whom it may call: the core, the Stripe room's checks.
 //! Invariant: either the whole configuration is good, or all that is wrong with it is said at once; a secret is never shown.
 mod parse;
+mod policy;
 mod read;
 mod stripe;
 pub mod table;
 
+pub use policy::PolicyConfig;
 pub use read::{ConfigError, Explained, Flags, Origin, Sources};
 pub use stripe::StripeConfig;
 
 use jiff::{civil, tz::TimeZone};
-use parse::{amounts, number, percent, role_groups, secrets};
-use payout_shared::{breaker::BreakerRules, currency::Currency, money::Money, roles::RoleGroups};
+use parse::{number, role_groups, secrets};
+use payout_shared::{breaker::BreakerRules, roles::RoleGroups};
 use read::Reader;
 use secrecy::SecretString;
 use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
 use table::Setting;
 
 const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -67,23 +68,6 @@ pub struct ScheduleConfig {
     pub catch_up_ms: i64,
     /// CRON_SECRET_KEY: empty = the internal endpoints are shut and the scheduler is disarmed.
     pub cron_secrets: Vec<SecretString>,
-}
-
-/// Who is paid how much.
-#[derive(Clone, Debug)]
-pub struct PolicyConfig {
-    /// PLATFORM_DEFAULT_CURRENCY.
-    pub default_currency: Currency,
-    /// PAYOUT_MIN_THRESHOLD_CENTS and PAYOUT_MINIMUMS, one per currency; the larger where both name one.
-    pub minimums: Vec<Money>,
-    /// PAYOUT_CAPS: the most that one payout may be.
-    pub caps: Vec<Money>,
-    /// PAYOUT_HOLD_DAYS, in milliseconds.
-    pub hold_ms: i64,
-    /// PAYOUT_BANK_CHANGED_DAYS, in milliseconds.
-    pub bank_changed_ms: i64,
-    /// PLATFORM_FEE_PERCENT, in basis points: an expectation, never deducted.
-    pub fee_bp: u32,
 }
 
 /// How the engine works.
@@ -182,36 +166,6 @@ impl ScheduleConfig {
             catch_up_ms: HOUR_MS.saturating_mul(reader.get(table::PAYOUT_CATCH_UP_HOURS, 24, number(0..=24 * 13))),
             cron_secrets,
         }
-    }
-}
-
-impl PolicyConfig {
-    /// # Errors
-    /// Never, as long as the default currency in the table is one.
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Vec<ConfigError>> {
-        let usd = Currency::parse(table::PLATFORM_DEFAULT_CURRENCY.default);
-        let usd = usd.map_err(|error| {
-            reader.wrong(table::PLATFORM_DEFAULT_CURRENCY.name, String::new(), error.to_string());
-            std::mem::take(&mut reader.errors)
-        })?;
-        let parse = |text: &str| Currency::parse(text).map_err(|error| error.to_string());
-        let default_currency = reader.get(table::PLATFORM_DEFAULT_CURRENCY, usd, parse);
-        let threshold = reader.get(table::PAYOUT_MIN_THRESHOLD_CENTS, 1_000, number(1..=i64::MAX));
-        let mut minimums = reader.get(table::PAYOUT_MINIMUMS, Vec::new(), amounts);
-        match minimums.iter_mut().find(|minimum| minimum.currency == default_currency) {
-            Some(minimum) => minimum.minor = minimum.minor.max(threshold),
-            None => minimums.push(Money::new(threshold, default_currency)),
-        }
-        let days = number(0..=90);
-        let bank_days = number(0..=90);
-        Ok(Self {
-            default_currency,
-            minimums,
-            caps: reader.get(table::PAYOUT_CAPS, Vec::new(), amounts),
-            hold_ms: DAY_MS.saturating_mul(reader.get(table::PAYOUT_HOLD_DAYS, 0, days)),
-            bank_changed_ms: DAY_MS.saturating_mul(reader.get(table::PAYOUT_BANK_CHANGED_DAYS, 3, bank_days)),
-            fee_bp: reader.get(table::PLATFORM_FEE_PERCENT, 1_000, percent),
-        })
     }
 }
 

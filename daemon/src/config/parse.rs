@@ -2,6 +2,7 @@
 use payout_shared::{
     currency::Currency,
     money::Money,
+    policy::{PolicyName, PolicyValue},
     roles::{Role, RoleGroups},
 };
 use secrecy::SecretString;
@@ -65,6 +66,21 @@ pub(super) fn amounts(text: &str) -> Result<Vec<Money>, String> {
         }
     }
     Ok(amounts.into_iter().map(|(currency, minor)| Money::new(minor, currency)).collect())
+}
+
+/// `canary_count=20,run_cap.usd=500000.00`, each policy once.
+pub(super) fn policies(text: &str) -> Result<BTreeMap<PolicyName, PolicyValue>, String> {
+    let mut values = BTreeMap::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or_else(|| {
+            format!("{pair:?} is not a policy and its value; write canary_count=20,run_cap.usd=500000.00")
+        })?;
+        let name = PolicyName::parse(name.trim())?;
+        if values.insert(name, PolicyValue::parse(name, value)?).is_some() {
+            return Err(format!("{name} is named twice"));
+        }
+    }
+    Ok(values)
 }
 
 /// `viewer=payout-view,operator=payout-ops`, each role once.

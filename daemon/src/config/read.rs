@@ -152,6 +152,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Somebody set it.
+    pub(super) fn is_set(&self, setting: &'static Setting) -> bool {
+        self.explained.iter().any(|line| line.setting == setting && line.from != Origin::Default)
+    }
+
     fn explain(&mut self, setting: &'static Setting, value: String, from: Origin) {
         self.explained.push(Explained { setting, value, from });
     }

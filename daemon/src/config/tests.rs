@@ -1,6 +1,9 @@
 //! The configuration: precedence, defaults, every mistake at once, and no secret shown.
 use super::*;
-use payout_shared::id::Mode;
+use payout_shared::{
+    id::Mode,
+    policy::{PolicyName, PolicyValue, Source},
+};
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeMap;
 
@@ -29,6 +32,14 @@ fn shown(config: &Config, name: &str) -> (String, Origin) {
     (line.value.clone(), line.from)
 }
 
+/// What is configured of policies: name, value, source.
+fn said(config: &Config) -> Vec<String> {
+    let line = |(name, (value, source)): (&PolicyName, &(PolicyValue, Source))| {
+        format!("{name}={} {}", value.text(*name), source.as_str())
+    };
+    config.policy.values.iter().map(line).collect()
+}
+
 const KEY: &str = "sk_test_51HverySecretIndeed";
 const CRON: &str = "0123456789abcdef0123456789abcdef";
 
@@ -44,9 +55,10 @@ fn with_nothing_set_the_daemon_is_up_and_degraded() {
     assert!(
         matches!(&config.database, Database::Sqlite(path) if path == &PathBuf::from("/var/lib/payoutd/payoutd.sqlite"))
     );
-    let usd = Currency::parse("usd").unwrap();
-    assert_eq!(config.policy.minimums, vec![Money::new(1_000, usd)]);
-    assert_eq!((config.policy.fee_bp, config.policy.hold_ms, config.policy.bank_changed_ms), (1_000, 0, 259_200_000));
+    assert_eq!(
+        said(&config),
+        ["minimum.usd=10.00 default", "hold_days=0 default", "bank_changed_days=3 default", "fee_percent=10 default"]
+    );
     assert_eq!((config.engine.lease_ms, config.engine.plan_page), (10_000, 1_000));
     assert_eq!(config.schedule.catch_up_ms, 86_400_000);
     assert_eq!(config.schedule.time, civil::time(6, 0, 0, 0));
@@ -58,7 +70,12 @@ fn the_table_tells_the_defaults_that_hold() {
     let said: Vec<_> =
         table::ALL.iter().filter(|setting| !setting.default.is_empty()).map(|s| (s.name, s.default)).collect();
     let set = load(&said);
-    let strip = |config: &Config| format!("{:?}", Config { explained: Vec::new(), ..config.clone() });
+    // Where a value came from differs, and nothing else.
+    let strip = |config: &Config| {
+        let mut config = Config { explained: Vec::new(), ..config.clone() };
+        config.policy.values.values_mut().for_each(|(_, source)| *source = Source::Default);
+        format!("{config:?}")
+    };
     assert_eq!(strip(&unset), strip(&set));
     assert_eq!(unset.explain().len(), table::ALL.len(), "every setting is read, once");
     assert!(table::ALL.iter().all(|setting| !setting.reason.is_empty()));
@@ -110,7 +127,7 @@ fn the_file_takes_numbers_lists_and_tables() {
     let config = Config::load(&sources).unwrap();
     assert_eq!(config.stripe.webhook_secrets.len(), 2);
     assert_eq!(config.stripe.rates.create_milli_per_s, 7_500);
-    assert_eq!(config.policy.minimums.len(), 2);
+    assert_eq!(said(&config)[..2], ["minimum.jpy=1000 environment", "minimum.usd=10.00 default"]);
     std::fs::write(&file, "PAYOUT_TIEM = \"07:00\"\nPAYOUT_TIME = 1979-05-27\n").unwrap();
     let problems = problems(&sources);
     assert_eq!(problems.len(), 2, "{problems:?}");
@@ -250,11 +267,32 @@ fn minimums_are_by_currency_and_the_larger_wins() {
         ("PLATFORM_DEFAULT_CURRENCY", "EUR"),
         ("PAYOUT_CAPS", "usd=1000000"),
     ]);
-    let money = |minor, code| Money::new(minor, Currency::parse(code).unwrap());
-    assert_eq!(config.policy.minimums, vec![money(1_000, "eur"), money(2_000, "jpy")]);
-    assert_eq!(config.policy.caps, vec![money(1_000_000, "usd")]);
+    assert_eq!(
+        said(&config)[..3],
+        ["minimum.eur=10.00 environment", "minimum.jpy=2000 environment", "cap.usd=10000.00 environment"]
+    );
     assert!(problem("PAYOUT_CAPS", "usd=1,usd=2").contains("named twice"));
     assert!(problem("PAYOUT_CAPS", "usd=-1").contains("not a currency and its minor units"));
+}
+
+#[test]
+fn any_policy_can_be_configured_once() {
+    let config = load(&[("PAYOUT_POLICIES", "canary_count=20, run_cap.USD=500.5, short=skip, cap.usd=none")]);
+    let said = said(&config);
+    for line in ["canary_count=20", "run_cap.usd=500.50", "short=skip", "cap.usd=none"] {
+        assert!(said.contains(&format!("{line} environment")), "{line} {said:?}");
+    }
+    for (text, why) in [
+        ("canary_count", "is not a policy and its value"),
+        ("canaries=20", "is no policy"),
+        ("canary_count=many", "a whole number"),
+        ("hold_days=1,hold_days=2", "named twice"),
+        ("run_cap.usd=1.234", "is not an amount of usd"),
+    ] {
+        assert!(problem("PAYOUT_POLICIES", text).contains(why), "{text}");
+    }
+    let twice = problems(&sources(&[("PAYOUT_HOLD_DAYS", "1"), ("PAYOUT_POLICIES", "hold_days=2")]));
+    assert!(twice.concat().contains("a setting of its own as well"), "{twice:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
 use crate::store::{
     StoreError,
     door_types::{AccountRow, CreatorShow, HoldRow},
-    types::{PlanContext, PlannedPurse},
+    types::PlannedPurse,
 };
 use payout_proto::v1;
 use payout_shared::{books::PurseSums, id::CreatorId, plan::SkipReason};
@@ -32,13 +32,6 @@ impl Wanted {
 }
 
 impl Desk {
-    /// The policy, judged at this moment.
-    fn policy_now(&self) -> PlanContext {
-        let mut context = self.settings.policy.clone();
-        context.rules.at_ms = self.clock.now_ms();
-        context
-    }
-
     /// What a run asked for now would decide of the next `limit` creators; the place to go on from, `None` after the last.
     ///
     /// # Errors
@@ -70,7 +63,7 @@ impl Desk {
     }
 
     async fn decided(&self, creators: &[CreatorId]) -> Result<Vec<PlannedPurse>, StoreError> {
-        let context = self.policy_now();
+        let context = self.store.plan_context().await?;
         let now_ms = context.rules.at_ms;
         let (mut decided, mut after) = (Vec::new(), Some(String::new()));
         while let Some(place) = after {
@@ -87,7 +80,7 @@ impl Desk {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::Database`], [`StoreError::Broken`].
     pub async fn creator(&self, creator: &CreatorId) -> Result<v1::ShowCreatorReply, StoreError> {
-        let show = self.store.show_creator(creator, &self.policy_now()).await?;
+        let show = self.store.show_creator(creator, &self.store.plan_context().await?).await?;
         let CreatorShow { creator, user_enabled, settings_enabled, beta_open, minimum, .. } = show;
         let purses = show.purses.into_iter().map(|(sums, decided)| purse(&creator, &sums, decided));
         Ok(v1::ShowCreatorReply {

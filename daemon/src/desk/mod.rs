@@ -14,13 +14,7 @@ mod runs;
 
 pub use runs::RunView;
 
-use crate::{
-    clock::Clock,
-    health::Health,
-    store::{Store, types::PlanContext},
-    stripe::limits::Limits,
-    tell::figures::Figures,
-};
+use crate::{clock::Clock, health::Health, store::Store, stripe::limits::Limits, tell::figures::Figures};
 use payout_shared::calendar::CycleRules;
 
 /// What the desk knows of beside the store.
@@ -53,8 +47,6 @@ pub struct Settings {
     pub create_milli_per_s: u32,
     /// Purses per page of a dry run.
     pub plan_page: i64,
-    /// The policy; its `rules.at_ms` is set anew for each use.
-    pub policy: PlanContext,
 }
 
 /// RFC 3339 in UTC, whole seconds where they are whole.

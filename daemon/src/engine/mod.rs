@@ -6,7 +6,7 @@
 use crate::{
     clock::Clock,
     health::Health,
-    store::{Store, types::PlanContext},
+    store::Store,
     stripe::{Stripe, limits::Limits},
     tell::figures::Figures,
     wake::{Changed, Wake},
@@ -64,8 +64,6 @@ pub struct Settings {
     pub plan_page: i64,
     /// When a run pauses by itself because too much fails.
     pub breaker: BreakerRules,
-    /// The policy; its `rules.at_ms` is set anew for each use.
-    pub policy: PlanContext,
 }
 
 mod lead;
@@ -141,6 +139,8 @@ pub struct Engine {
     /// Runs in which something failed since their breaker was asked.
     failures_in: HashSet<RunId>,
     platform: send::Platform,
+    /// Health says what the newest plan said of Stripe's holding limit.
+    holding_told: bool,
     stopping: bool,
     /// Something is left that needs no wait.
     again: bool,
@@ -172,6 +172,7 @@ impl Engine {
             resend: HashMap::new(),
             failures_in: HashSet::new(),
             platform: send::Platform::default(),
+            holding_told: false,
             stopping: false,
             again: false,
         }

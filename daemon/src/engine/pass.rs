@@ -26,6 +26,7 @@ impl Engine {
             self.retry_due(lease).await?;
         }
         self.keep_platform();
+        self.tell_holding().await?;
         let mut next = now.plus_ms(IDLE_MS);
         for run in self.parts.store.open_runs().await? {
             next = next.min(self.advance(lease, run).await?);

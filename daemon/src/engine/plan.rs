@@ -7,11 +7,11 @@ use crate::{
     store::{
         StoreError,
         door_types::{AccountRead, BankRead},
-        types::{PlanContext, RunRow},
+        types::RunRow,
     },
     stripe::{AccountObject, ReadError},
 };
-use payout_shared::{currency::Currency, id::AccountId, plan::Decision, run::RunEvent};
+use payout_shared::{currency::Currency, holding, id::AccountId, plan::Decision, run::RunEvent};
 use std::collections::BTreeMap;
 
 /// Accounts being read at once: the rate limit paces them, this bounds the tasks.
@@ -22,20 +22,13 @@ const READ_RETRY_MS: i64 = 2_000;
 const UNREADABLE_MAX: u32 = 5;
 
 impl Engine {
-    /// The policy as of now.
-    pub(super) fn context(&self) -> PlanContext {
-        let mut context = self.parts.settings.policy.clone();
-        context.rules.at_ms = self.parts.clock.now_ms();
-        context
-    }
-
     /// Reads what is unread, then plans one page; the last page finishes the plan.
     pub(super) async fn plan(&mut self, lease: Lease, run: &RunRow) -> Result<BootMs, StoreError> {
         let later = self.parts.clock.boot().plus_ms(IDLE_MS);
         if !self.accounts_known(run).await? {
             return Ok(later);
         }
-        let context = self.context();
+        let context = self.parts.store.plan_context().await?;
         match self.parts.store.plan_page(lease.fence, run, self.parts.settings.plan_page, &context).await {
             Ok(page) => {
                 self.parts.changed.tell();
@@ -44,6 +37,7 @@ impl Engine {
                 self.again = true;
                 if page.next_after.is_none() {
                     self.run_event(lease, run, RunEvent::FinishPlan, None).await?;
+                    self.holding_told = false;
                 }
                 Ok(later)
             }
@@ -57,6 +51,28 @@ impl Engine {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Says how much money is near Stripe's holding limit, after a start and after each plan.
+    pub(super) async fn tell_holding(&mut self) -> Result<(), StoreError> {
+        if self.holding_told {
+            return Ok(());
+        }
+        let purses = self.parts.store.near_holding_limit().await?;
+        self.holding_told = true;
+        if purses == 0 {
+            self.parts.health.good(Topic::Holding);
+            return Ok(());
+        }
+        let why = format!(
+            "{purses} purses were not paid whose money lies at Stripe for more than {} % of the time it may: payout creators --why-not",
+            holding::ALERT_PERCENT
+        );
+        if self.parts.health.bad(Topic::Holding, &why) {
+            tracing::warn!("{why}");
+            self.parts.changed.tell();
+        }
+        Ok(())
     }
 
     /// Starts the reads that are missing for the next page; true when none is. The store is asked again only when all that it named

@@ -175,7 +175,7 @@ impl Engine {
         if matches!(wanted, Wanted::Due(0) | Wanted::Resend([])) {
             return Ok(());
         }
-        let context = self.context();
+        let context = self.parts.store.plan_context().await?;
         let outcome = match self.parts.store.intend(gate, &run.id, wanted, &context, create_body).await {
             Ok(outcome) => outcome,
             Err(error) => {

@@ -127,6 +127,14 @@ impl Store {
         })
     }
 
+    /// How many purses the newest scheduled plan left unpaid although Stripe's holding limit is near.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn near_holding_limit(&self) -> Result<i64, StoreError> {
+        on!(self, pool, sql => sql::holding::count(pool).await)
+    }
+
     async fn named(&self, run: &RunRow) -> Result<Option<Vec<CreatorId>>, StoreError> {
         if !run.named_only {
             return Ok(None);

@@ -24,6 +24,8 @@ macro_rules! bodies {
         pub(in crate::store) mod explain;
         #[path = "../sql/facts.rs"]
         mod facts;
+        #[path = "../sql/holding.rs"]
+        pub(in crate::store) mod holding;
         #[path = "../sql/holds.rs"]
         pub(in crate::store) mod holds;
         #[path = "../sql/import.rs"]
@@ -42,6 +44,8 @@ macro_rules! bodies {
         pub(in crate::store) mod pages;
         #[path = "../sql/plan.rs"]
         pub(in crate::store) mod plan;
+        #[path = "../sql/policies.rs"]
+        pub(in crate::store) mod policies;
         #[path = "../sql/purses.rs"]
         pub(in crate::store) mod purses;
         #[path = "../sql/retry.rs"]

@@ -3,10 +3,12 @@ use payout_shared::{
     answer::PayoutObject,
     attempt::AttemptState,
     currency::Currency,
+    holding::DAY_MS,
     id::{AccountId, CreatorId, DestinationId, ObjectId, PayoutId, RunId},
     money::Money,
     payout::{PayoutEvent, PayoutState, Verdict},
-    plan::SkipReason,
+    plan::{PlanRules, SkipReason},
+    policy::PolicySet,
     run::{RunKind, RunLabel, RunState},
 };
 use rand::{RngCore, SeedableRng, rngs::StdRng};
@@ -407,11 +409,20 @@ pub type Encode = fn(&str, i64, Currency, &DestinationId) -> String;
 #[derive(Clone, Debug)]
 pub struct PlanContext {
     /// The core's rules.
-    pub rules: payout_shared::plan::PlanRules,
+    pub rules: PlanRules,
     /// The currency that creators' own minimums are in.
     pub default_currency: Currency,
     /// An entry counts this long after it was earned, milliseconds.
     pub hold_ms: i64,
+}
+
+impl PlanContext {
+    /// Under these policies, judged at a moment (Unix milliseconds).
+    #[must_use]
+    pub fn new(policies: PolicySet, default_currency: Currency, at_ms: i64) -> Self {
+        let hold_ms = policies.hold_days().saturating_mul(DAY_MS);
+        Self { rules: PlanRules { policies, at_ms }, default_currency, hold_ms }
+    }
 }
 
 /// Which payouts of a run an intent is wanted for.

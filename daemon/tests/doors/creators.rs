@@ -87,7 +87,7 @@ async fn running(room: &Room, fence: Fence) -> RunRow {
         reason: None,
     };
     let run = room.store().insert_run(&new).await.unwrap().0;
-    let context = room.desk.settings.policy.clone();
+    let context = room.store().plan_context().await.unwrap();
     room.store().plan_page(fence, &run, 100, &context).await.unwrap();
     for event in [RunEvent::FinishPlan, RunEvent::Begin] {
         room.store().change_run(Some(fence), &run.id, event, &By::Engine, None).await.unwrap();
@@ -97,7 +97,7 @@ async fn running(room: &Room, fence: Fence) -> RunRow {
 
 async fn intend(room: &Room, fence: Fence, run: &RunRow) -> payoutd::store::types::Intended {
     let gate = Gate { fence, now_ms: ms(NOW), stripe_now_ms: ms(NOW), send_before_ms: i64::MAX };
-    let context = room.desk.settings.policy.clone();
+    let context = room.store().plan_context().await.unwrap();
     let body =
         |key: &str, amount: i64, _: Currency, to: &payout_shared::id::DestinationId| format!("{key} {amount} {to}");
     room.store().intend(gate, &run.id, Wanted::Due(100), &context, body).await.unwrap()

@@ -66,6 +66,9 @@ async fn all_calls(mut c: ControlClient<Channel>) -> Vec<(&'static str, Action, 
         ("ShowCreator", Action::CreatorDetails, c.show_creator(v1::ShowCreatorRequest::default()).await.map(drop)),
         ("Hold", Action::Hold, c.hold(v1::HoldRequest::default()).await.map(drop)),
         ("Release", Action::Hold, c.release(v1::ReleaseRequest::default()).await.map(drop)),
+        ("ListPolicies", Action::Read, c.list_policies(v1::ListPoliciesRequest {}).await.map(drop)),
+        ("SetPolicy", Action::SetPolicy, c.set_policy(v1::SetPolicyRequest::default()).await.map(drop)),
+        ("PolicyHistory", Action::Read, c.policy_history(v1::PolicyHistoryRequest::default()).await.map(drop)),
         ("Watch", Action::Read, c.watch(v1::WatchRequest::default()).await.map(drop)),
     ]
 }

@@ -2,7 +2,10 @@
 use hyper_util::rt::TokioIo;
 use payout_proto::v1::control_client::ControlClient;
 use payout_shared::{
-    calendar::CycleRules, currency::Currency, id::Mode, money::Money, plan::PlanRules, roles::RoleGroups,
+    calendar::CycleRules,
+    id::Mode,
+    policy::{PolicyName, PolicyValue, Source},
+    roles::RoleGroups,
 };
 use payoutd::{
     clock::{Clock, ManualClock},
@@ -12,7 +15,7 @@ use payoutd::{
     logging::RecentLog,
     store::{
         Store,
-        types::{By, Ids, PlanContext},
+        types::{By, Ids},
     },
     stripe::limits::{Limits, Rates},
     tell::{figures::Figures, watch::Watch},
@@ -41,6 +44,15 @@ pub(crate) fn ms(text: &str) -> i64 {
     text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
 }
 
+/// Sets policies, as the configuration would.
+pub(crate) async fn policies(store: &Store, values: &[(&str, &str)]) {
+    let said = values.iter().map(|(name, value)| {
+        let name = PolicyName::parse(name).unwrap();
+        (name, (PolicyValue::parse(name, value).unwrap(), Source::Environment))
+    });
+    store.configure_policies(&said.collect()).await.unwrap();
+}
+
 impl Room {
     /// It is `now`, and a cron secret is configured.
     pub(crate) async fn at(now: &str) -> Self {
@@ -52,9 +64,7 @@ impl Room {
         let (clock, hand) = Clock::manual(ms(now));
         let url = format!("sqlite://{}", dir.path().join("books.sqlite").display());
         let store = Store::open(&url, Mode::Test, clock.clone(), Ids::seeded(7)).await.unwrap();
-        let usd = Currency::parse("usd").unwrap();
-        let rules =
-            PlanRules { minimums: vec![Money::new(1_000, usd)], caps: Vec::new(), bank_changed_ms: 0, at_ms: 0 };
+        policies(&store, &[("minimum.usd", "10.00"), ("bank_changed_days", "0")]).await;
         let desk = Arc::new(Desk {
             store,
             clock: clock.clone(),
@@ -67,7 +77,6 @@ impl Room {
                 may_arm,
                 create_milli_per_s: 14_500,
                 plan_page: 2,
-                policy: PlanContext { rules, default_currency: usd, hold_ms: 0 },
             },
         });
         let (changed, stop) = (Changed::default(), CancellationToken::new());

@@ -13,6 +13,7 @@ mod keys;
 mod money;
 mod payouts;
 mod plans;
+mod policies;
 mod retries;
 mod roles;
 mod runs;

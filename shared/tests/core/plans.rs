@@ -4,8 +4,12 @@ use payout_shared::{
     id::{AccountId, CreatorId, DestinationId},
     money::{Money, MoneyError},
     plan::{AccountFacts, BankFacts, Decision, PlanRules, PurseFacts, SkipReason, decide, guard},
+    policy::{Country, PolicySet},
 };
 use proptest::{prelude::*, sample::select};
+
+/// When the plan is made.
+const NOW_MS: i64 = 1_800_000_000_000;
 
 fn facts(code: &str, mature_minor: i64) -> PurseFacts {
     PurseFacts {
@@ -31,16 +35,15 @@ fn facts(code: &str, mature_minor: i64) -> PurseFacts {
         beta_open: true,
         settings_enabled: true,
         creator_minimum_minor: 0,
+        country: Country::parse("DE"),
+        oldest_available_ms: Some(NOW_MS - 86_400_000),
     }
 }
 
+/// At least 10.00 and at most 10,000.00 USD; a bank account changed less than 3 days ago isn't paid to.
 fn rules() -> PlanRules {
-    PlanRules {
-        minimums: vec![Money::new(1000, currency("usd"))],
-        caps: vec![Money::new(1_000_000, currency("usd"))],
-        bank_changed_ms: 1000,
-        at_ms: 10_000,
-    }
+    let policies = PolicySet::default().with("minimum.usd", "10.00").unwrap().with("cap.usd", "10000.00").unwrap();
+    PlanRules { policies, at_ms: NOW_MS }
 }
 
 fn account(change: impl FnOnce(&mut AccountFacts)) -> impl FnOnce(&mut PurseFacts) {
@@ -127,7 +130,7 @@ fn one_per_reason() -> Vec<(SkipReason, PurseFacts, &'static str)> {
         ),
         (
             R::BankChanged,
-            with(bank(|b| b.changed_at_ms = Some(9001))),
+            with(bank(|b| b.changed_at_ms = Some(NOW_MS - 259_199_999))),
             "bank account ba_1 was changed a short time ago: it is paid to later, or after an approver has looked",
         ),
     ]
@@ -206,14 +209,48 @@ fn what_the_unit_leaves_over_is_carried() {
 
 #[test]
 fn a_bank_account_that_was_swapped_waits_its_time() {
-    assert_eq!(skipped(&with(bank(|b| b.changed_at_ms = Some(9001)))).0, SkipReason::BankChanged);
+    assert_eq!(skipped(&with(bank(|b| b.changed_at_ms = Some(NOW_MS - 259_199_999)))).0, SkipReason::BankChanged);
     assert_eq!(
-        skipped(&with(bank(|b| b.changed_at_ms = Some(20_000)))).0,
+        skipped(&with(bank(|b| b.changed_at_ms = Some(NOW_MS + 10_000)))).0,
         SkipReason::BankChanged,
         "our clock went back"
     );
-    assert_eq!(paid(&with(bank(|b| b.changed_at_ms = Some(9000)))), (5000, 0));
+    assert_eq!(paid(&with(bank(|b| b.changed_at_ms = Some(NOW_MS - 259_200_000)))), (5000, 0));
     assert_eq!(paid(&with(bank(|b| b.changed_at_ms = Some(i64::MIN)))), (5000, 0));
+}
+
+#[test]
+fn money_that_stripe_would_not_hold_until_the_next_cycle_is_paid_below_our_own_minimums() {
+    let little = |facts: &mut PurseFacts| (facts.mature_minor, facts.creator_minimum_minor) = (250, 5_000);
+    let old = |facts: &mut PurseFacts| {
+        facts.oldest_available_ms = Some(NOW_MS - 74 * 86_400_000);
+        little(facts);
+    };
+    assert_eq!(skipped(&with(little)).0, SkipReason::BelowMinimum);
+    assert_eq!(paid(&with(old)), (250, 0));
+    let american = with(|facts| {
+        old(facts);
+        facts.country = Country::parse("US");
+    });
+    assert_eq!(skipped(&american).0, SkipReason::BelowMinimum, "two years there");
+    let policies = rules().policies.with("country_minimum.DE.usd", "3.00").unwrap();
+    let floored = PlanRules { policies, ..rules() };
+    let facts = with(old);
+    let Decision::Skip { sentence, .. } = decide(&facts, &floored).unwrap() else { panic!("below the floor") };
+    assert_eq!(sentence, "needs 0.50 USD more to reach the 3.00 USD minimum", "the country's floor stays");
+}
+
+#[test]
+fn the_largest_of_three_minimums_counts() {
+    let floored =
+        |text: &str| PlanRules { policies: rules().policies.with("country_minimum.DE.usd", text).unwrap(), ..rules() };
+    let below = |facts: &PurseFacts, rules: &PlanRules| {
+        matches!(decide(facts, rules).unwrap(), Decision::Skip { reason: SkipReason::BelowMinimum, .. })
+    };
+    let of = |minor: i64, creators: i64| PurseFacts { creator_minimum_minor: creators, ..facts("usd", minor) };
+    assert!(below(&of(1_499, 0), &floored("15.00")) && !below(&of(1_500, 0), &floored("15.00")));
+    assert!(below(&of(1_999, 2_000), &floored("15.00")) && !below(&of(2_000, 2_000), &floored("15.00")));
+    assert!(below(&of(999, 0), &floored("5.00")) && !below(&of(1_000, 0), &floored("5.00")));
 }
 
 #[test]
@@ -249,17 +286,25 @@ fn any_facts() -> impl Strategy<Value = PurseFacts> {
         prop_oneof![8 => -2_000_i64..20_000, 1 => any::<i64>()],
         (mostly(), mostly(), mostly(), mostly(), mostly(), mostly(), mostly(), mostly()),
         prop_oneof![4 => -10_i64..5000, 1 => any::<i64>()],
-        prop::option::weighted(0.3, 0_i64..20_000),
-        mostly(),
+        prop::option::weighted(0.3, NOW_MS - 500_000_000..NOW_MS + 100_000_000),
+        (mostly(), prop::option::weighted(0.5, NOW_MS - 9_000_000_000..NOW_MS)),
     )
         .prop_map(
-            |(code, mature, (user, settings, beta, free, read, enabled, manual, banked), minimum, changed, usable)| {
+            |(
+                code,
+                mature,
+                (user, settings, beta, free, read, enabled, manual, banked),
+                minimum,
+                changed,
+                (usable, oldest),
+            )| {
                 let mut facts = PurseFacts {
                     user_enabled: user,
                     settings_enabled: settings,
                     beta_open: beta,
                     hold: (!free).then(|| "x".to_owned()),
                     creator_minimum_minor: minimum,
+                    oldest_available_ms: oldest,
                     ..facts(code, mature)
                 };
                 let account = facts.account_facts.as_mut().unwrap();
@@ -280,8 +325,11 @@ proptest! {
             let (amount, carry, unit) = (i128::from(amount.minor), i128::from(carry.minor), i128::from(facts.currency.unit()));
             prop_assert_eq!(amount + carry, i128::from(facts.mature_minor).max(0));
             prop_assert!(amount > 0 && amount % unit == 0 && (0..unit).contains(&carry));
-            prop_assert!(amount >= i128::from(facts.creator_minimum_minor));
-            prop_assert!(facts.currency.as_str() != "usd" || (1000..=1_000_000).contains(&amount));
+            // 90 days less the 17 until the next cycle.
+            let due = facts.oldest_available_ms.is_some_and(|since| since < NOW_MS - 73 * 86_400_000);
+            prop_assert!(due || amount >= i128::from(facts.creator_minimum_minor));
+            prop_assert!(due || facts.currency.as_str() != "usd" || amount >= 1_000);
+            prop_assert!(facts.currency.as_str() != "usd" || amount <= 1_000_000);
         }
     }
 

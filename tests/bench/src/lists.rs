@@ -1,5 +1,5 @@
 //! What the console and the engine ask of a run with very many payouts.
-use crate::{Args, fill, place::Place, plan, report::line};
+use crate::{Args, fill, place::Place, report::line};
 use payout_shared::{id::RunId, payout::PayoutState};
 use payoutd::{
     clock::Clock,
@@ -55,7 +55,7 @@ pub async fn measure(place: &Place, args: &Args) -> anyhow::Result<()> {
     line("in flight", took, "");
     let (took, _) = middle(async || Ok(store.inbox_todo(64).await?)).await?;
     line("webhooks to look at", took, "");
-    let context = plan::context()?;
+    let context = store.plan_context().await?;
     let (took, _) = middle(async || Ok(store.preview_page(now_ms, now_ms, None, "", 1_000, &context).await?)).await?;
     line("a page of a dry run (nothing free)", took, "");
     Ok(())

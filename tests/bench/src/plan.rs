@@ -7,8 +7,7 @@ use crate::{
 use jiff::civil::date;
 use payout_shared::{
     currency::Currency,
-    money::Money,
-    plan::PlanRules,
+    policy::{Policy, PolicyName, PolicyValue, Source},
     run::{RunKind, RunState},
 };
 use payoutd::{
@@ -17,23 +16,31 @@ use payoutd::{
     health::Health,
     store::{
         Store,
-        types::{By, NewRun, PlanContext, RunRow},
+        types::{By, NewRun, RunRow},
     },
     stripe::limits::{Limits, Rates},
     tell::figures::Figures,
     wake::{Changed, Wake},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-/// The rules that everything is measured by: 10.00 in both currencies.
+/// What everything is measured by: at least 10.00 in both currencies.
 ///
 /// # Errors
-/// Never, as long as both are currencies.
-pub fn context() -> anyhow::Result<PlanContext> {
-    let (usd, eur) = (Currency::parse("usd")?, Currency::parse("eur")?);
-    let minimums = vec![Money::new(1_000, usd), Money::new(1_000, eur)];
-    let rules = PlanRules { minimums, caps: Vec::new(), bank_changed_ms: 0, at_ms: 0 };
-    Ok(PlanContext { rules, default_currency: usd, hold_ms: 0 })
+/// Whatever the database says.
+pub async fn set_policies(store: &Store) -> anyhow::Result<()> {
+    let mut said = BTreeMap::new();
+    for code in ["usd", "eur"] {
+        said.insert(
+            PolicyName::of(Policy::Minimum, Currency::parse(code)?),
+            (PolicyValue::Number(1_000), Source::Environment),
+        );
+    }
+    store.configure_policies(&said).await?;
+    Ok(())
 }
 
 /// Fills, plans and compares, cycle by cycle.
@@ -46,6 +53,7 @@ pub async fn measure(place: &Place, args: &Args) -> anyhow::Result<()> {
         place.engine, args.creators, args.earnings, args.page
     );
     let store = place.store().await?;
+    set_policies(&store).await?;
     let clock = Clock::system();
     let now_ms = clock.now_ms();
     place.execute(&fill::creators(place.engine, args.creators, now_ms)).await?;
@@ -95,7 +103,6 @@ async fn planned(store: &Store, clock: &Clock, args: &Args, run: &RunRow) -> any
             bank_failures_min: 10,
         },
         plan_page: args.page,
-        policy: context()?,
     };
     let mut engine = Engine::new(Parts {
         store: store.clone(),

@@ -89,6 +89,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Earnings,
     },
+    /// What the platform decided about paying: list, set, history
+    Policy {
+        #[command(subcommand)]
+        command: Policy,
+    },
     /// Check every invariant of the books
     Books,
     /// Stdin and stdout become the connection to the daemon's socket (for --host)
@@ -223,6 +228,30 @@ pub(super) enum Earnings {
     Import {
         /// The file; - = stdin
         file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    /// Every policy with the value in force, and what is to come
+    List,
+    /// Append a version: nothing that was decided by now changes
+    Set {
+        /// As in hold_days, minimum.usd, country_minimum.KR.krw
+        name: String,
+        /// Amounts in major units (10.00), percentages (2.5), days, a number, none
+        value: String,
+        #[command(flatten)]
+        reason: Reason,
+        /// Not before this moment, as 2026-12-01T00:00:00Z [default: now]
+        #[arg(long, value_name = "TIME", default_value = "", hide_default_value = true)]
+        from: String,
+    },
+    /// Every version there ever was
+    History {
+        /// Only of this policy
+        #[arg(default_value = "", hide_default_value = true)]
+        name: String,
     },
 }
 

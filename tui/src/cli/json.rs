@@ -3,11 +3,11 @@ use crate::text;
 use payout_proto::v1;
 use serde_json::{Value, json};
 
-fn time(ms: i64) -> Value {
+pub(super) fn time(ms: i64) -> Value {
     text::rfc3339(ms).map_or(Value::Null, Value::String)
 }
 
-fn word(words: &str) -> Value {
+pub(super) fn word(words: &str) -> Value {
     if words.is_empty() { Value::Null } else { Value::String(words.to_owned()) }
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod holds;
 mod json;
 mod payouts;
+mod policies;
 mod run;
 mod schedule;
 mod session;
@@ -101,6 +102,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Hold { creator, reason } => holds::hold(&session, creator, reason.reason).await?,
         Command::Release { creator, reason, cause } => holds::release(&session, creator, reason.reason, cause).await?,
         Command::Earnings { command: args::Earnings::Import { file } } => earnings::import(&session, &file).await?,
+        Command::Policy { command } => policies::run(&session, command).await?,
         Command::Books => books::check(&session).await?,
         Command::DialStdio => {
             let Way::Socket(socket) = &session.way else {

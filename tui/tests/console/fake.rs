@@ -302,6 +302,24 @@ impl Control for Handle {
         Ok(Response::new(v1::ReleaseReply { released, seq: 8, left }))
     }
 
+    async fn list_policies(
+        &self,
+        _: Request<v1::ListPoliciesRequest>,
+    ) -> Result<Response<v1::ListPoliciesReply>, Status> {
+        Err(Status::unimplemented("no screen asks for policies"))
+    }
+
+    async fn set_policy(&self, _: Request<v1::SetPolicyRequest>) -> Result<Response<v1::SetPolicyReply>, Status> {
+        Err(Status::unimplemented("no screen sets a policy"))
+    }
+
+    async fn policy_history(
+        &self,
+        _: Request<v1::PolicyHistoryRequest>,
+    ) -> Result<Response<v1::PolicyHistoryReply>, Status> {
+        Err(Status::unimplemented("no screen asks for policies"))
+    }
+
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let (frames, stream) = mpsc::channel(16);
         let watcher = Watcher { request: request.into_inner(), frames };

@@ -5,6 +5,7 @@ mod ask;
 mod creators;
 mod earnings;
 mod follow;
+mod policies;
 mod resolve;
 mod retry;
 mod rights;
@@ -185,6 +186,19 @@ impl v1::control_server::Control for ControlDoor {
     async fn retry_payouts(&self, request: Request<v1::RetryRequest>) -> Reply<v1::RetryReply> {
         let by = by(&request)?;
         reply(retry::retry(self, &by, request.into_inner()).await)
+    }
+
+    async fn list_policies(&self, _: Request<v1::ListPoliciesRequest>) -> Reply<v1::ListPoliciesReply> {
+        reply(policies::list(self).await)
+    }
+
+    async fn set_policy(&self, request: Request<v1::SetPolicyRequest>) -> Reply<v1::SetPolicyReply> {
+        let by = by(&request)?;
+        reply(policies::set(self, &by, request.into_inner()).await)
+    }
+
+    async fn policy_history(&self, request: Request<v1::PolicyHistoryRequest>) -> Reply<v1::PolicyHistoryReply> {
+        reply(policies::history(self, &request.into_inner().name).await)
     }
 
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;

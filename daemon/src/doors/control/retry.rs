@@ -28,8 +28,7 @@ pub(super) async fn retry(door: &ControlDoor, by: &By, request: v1::RetryRequest
             payouts.push((PayoutId::new(id), Some(target.changed_at_ms).filter(|at_ms| *at_ms > 0)));
         }
     }
-    let mut context = door.desk.settings.policy.clone();
-    context.rules.at_ms = door.desk.clock.now_ms();
+    let context = door.desk.store.plan_context().await.map_err(|error| words::status(&error))?;
     let ask = RetryAsk { payouts: &payouts, context: &context, by, reason: reason.as_deref(), by_itself: false };
     let done = door.desk.store.retry(None, &ask).await.map_err(|error| words::status(&error))?;
     let retried = done.iter().filter(|one| one.refused.is_none()).count();

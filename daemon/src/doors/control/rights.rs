@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 20] = [
+const RPCS: [(&str, Action); 23] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -34,6 +34,9 @@ const RPCS: [(&str, Action); 20] = [
     ("Release", Action::Hold),
     ("ResolvePaid", Action::Correct),
     ("RetryPayouts", Action::Correct),
+    ("ListPolicies", Action::Read),
+    ("SetPolicy", Action::SetPolicy),
+    ("PolicyHistory", Action::Read),
     ("Watch", Action::Read),
 ];
 

@@ -2,6 +2,7 @@
 //! daemon's doors may do all of it, whoever runs the engine.
 mod ask;
 mod opening;
+mod policies;
 mod record;
 mod runs;
 

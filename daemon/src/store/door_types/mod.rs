@@ -1,6 +1,7 @@
 //! What goes in and out of the store on the doors' side.
 mod creators;
 mod lists;
+mod policies;
 mod recorded;
 
 pub use creators::CreatorShow;
@@ -8,6 +9,7 @@ pub use lists::{
     AttemptRow, BooksReport, CauseRow, ItemRow, JournalCheck, MoneyCount, PayoutFilter, PayoutPage, PayoutPageRequest,
     PayoutRow, PayoutShow, PayoutSort, PurseTotal, RunCounts,
 };
+pub use policies::PolicySetting;
 pub use recorded::{
     AccountRead, AccountRow, BANK_REMOVED, BankRead, EarningRow, HoldRow, ImportDone, ImportError, InboxEvent,
     InboxRow, Released, RowError,

@@ -7,13 +7,14 @@ use payout_shared::{
     id::{AccountId, CreatorId, DestinationId},
     money::Money,
     plan::{AccountFacts, BankFacts, PurseFacts},
+    policy::Country,
 };
 use sqlx::Row;
 
 /// What [`read`] reads, by these names, of a query whose purse is `q` (`account_id`, `currency`) and which joins [`JOINS`].
 pub(super) const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_currency, COALESCE(a.creator_id, q.creator_id) AS f_creator, \
     a.read_at_ms AS f_read_at, a.payouts_enabled AS f_payouts_enabled, a.disabled_reason AS f_disabled_reason, \
-    a.schedule_interval AS f_schedule, b.destination_id AS f_bank, b.status AS f_bank_status, b.changed_at_ms AS f_bank_changed, \
+    a.schedule_interval AS f_schedule, a.country AS f_country, b.destination_id AS f_bank, b.status AS f_bank_status, b.changed_at_ms AS f_bank_changed, \
     (SELECT MIN(h.reason) FROM creator_holds h WHERE h.creator_id = COALESCE(a.creator_id, q.creator_id) AND h.released_at_ms IS NULL) \
       AS f_hold, \
     u.payout_enabled AS f_user, u.payout_beta_enabled OR NOT (SELECT beta_open FROM daemon_state WHERE id = 1) AS f_beta, \
@@ -60,6 +61,8 @@ pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> 
         beta_open: row.try_get::<Option<bool>, _>("f_beta")?.unwrap_or(false),
         settings_enabled: row.try_get::<Option<bool>, _>("f_settings")?.unwrap_or(false),
         creator_minimum_minor,
+        country: row.try_get::<Option<String>, _>("f_country")?.and_then(|code| Country::parse(&code)),
+        oldest_available_ms: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The plan, a page of purses at a time: the database sums, the core decides, the database writes the items in bulk and their sums
 //! are checked again. A dry run is the same reading without the writing.
 use super::{
-    DB, Pool, Tx, begin, commit, facts, journal, lease,
+    DB, Pool, Tx, begin, commit, facts, holding, journal, lease,
     purses::{End, FREE, PlanRun, Reach, end_of_page, facts_query, place_of, push_mature},
 };
 use crate::store::{
@@ -52,6 +52,7 @@ async fn decide(
         facts.mature_minor = row.try_get("mature")?;
         facts.immature_minor = row.try_get("immature")?;
         facts.active_payout = row.try_get("active")?;
+        facts.oldest_available_ms = row.try_get("oldest")?;
         let number: i64 = row.try_get("number")?;
         let decision = plan::decide(&facts, &context.rules)
             .map_err(|error| StoreError::Broken(format!("purse {} {}: {error}", facts.account, facts.currency)))?;
@@ -152,7 +153,9 @@ pub(super) async fn in_tx(
     if let Purses::After(place, _) = purses {
         move_place(tx, run, place, end.as_ref()).await?;
     }
-    Ok((page, notes(run, &decided, &payouts)))
+    let mut notes = notes(run, &decided, &payouts);
+    notes.extend(decided.iter().filter_map(|purse| holding::note(run, &purse.facts, &purse.decision, &context.rules)));
+    Ok((page, notes))
 }
 
 async fn insert_payouts(

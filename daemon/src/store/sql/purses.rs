@@ -123,7 +123,9 @@ pub(super) fn facts_query(run: &PlanRun<'_>, reach: &Reach<'_>, context: &PlanCo
     push_mature(&mut query, run, context);
     query.push(" THEN e.amount_minor ELSE 0 END) AS BIGINT) AS mature, CAST(SUM(CASE WHEN ");
     push_mature(&mut query, run, context);
-    query.push(" THEN 0 ELSE e.amount_minor END) AS BIGINT) AS immature FROM creator_earnings e WHERE ").push(FREE);
+    query.push(" THEN 0 ELSE e.amount_minor END) AS BIGINT) AS immature, MIN(CASE WHEN e.amount_minor > 0 AND ");
+    push_mature(&mut query, run, context);
+    query.push(" THEN e.available_on_ms END) AS oldest FROM creator_earnings e WHERE ").push(FREE);
     push_creators(&mut query, run);
     match reach {
         Reach::Between(place, (account, currency)) => {
@@ -150,7 +152,7 @@ pub(super) fn facts_query(run: &PlanRun<'_>, reach: &Reach<'_>, context: &PlanCo
     }
     query.push(") SELECT ").push(facts::COLUMNS);
     query.push(
-        ", q.mature AS mature, q.immature AS immature, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
+        ", q.mature AS mature, q.immature AS immature, q.oldest AS oldest, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
          AND p.state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit')) AS active, \
          (SELECT COALESCE(MAX(p.number), 0) FROM creator_payouts p WHERE p.run_id = ",
     );

@@ -1,6 +1,9 @@
 //! The same body on a fresh SQLite file and on a fresh PostgreSQL database. A missing PostgreSQL is a failure, never a skip.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
-use payout_shared::id::Mode;
+use payout_shared::{
+    id::Mode,
+    policy::{PolicyName, PolicyValue, Source},
+};
 use payoutd::{
     clock::{Clock, ManualClock},
     store::{Db, Store, types::Ids},
@@ -125,6 +128,15 @@ where
     for<'r> Option<String>: sqlx::Decode<'r, R::Database> + sqlx::Type<R::Database>,
 {
     (0..row.len()).map(|index| row.get::<Option<String>, _>(index).unwrap_or_else(|| "-".to_owned())).collect()
+}
+
+/// Sets policies, as the configuration of a start would.
+pub(crate) async fn policies(store: &Store, values: &[(&str, &str)]) {
+    let said = values.iter().map(|(name, value)| {
+        let name = PolicyName::parse(name).unwrap();
+        (name, (PolicyValue::parse(name, value).unwrap(), Source::Environment))
+    });
+    store.configure_policies(&said.collect()).await.unwrap();
 }
 
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();

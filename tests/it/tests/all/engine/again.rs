@@ -26,8 +26,7 @@ pub(super) fn refusal(code: &str) -> Trouble {
 /// Somebody asks for the newest payout of creator n again; gives why it was refused, or nothing.
 async fn retry(world: &World, n: usize) -> String {
     let id = PayoutId::new(world.payout_column(n, "id").await);
-    let mut context = world.settings.policy.clone();
-    context.rules.at_ms = world.clock.now_ms();
+    let context = world.store.plan_context().await.unwrap();
     let ask = RetryAsk { payouts: &[(id, None)], context: &context, by: &ann(), reason: None, by_itself: false };
     let done = world.store.retry(None, &ask).await.unwrap().remove(0);
     done.refused.map_or_else(String::new, |why| why.why().to_owned())
@@ -44,7 +43,7 @@ fn replace_bank(world: &World, n: usize, bank: BankSpec) {
 /// Two creators; the first one's payout is refused with this code.
 async fn refused(database: Database, code: &str) -> (World, RunRow) {
     let mut world = World::on(database, &[1_000, 2_000]).await;
-    world.settings.policy.rules.bank_changed_ms = 0;
+    world.set_policy("bank_changed_days", "0").await;
     world.stripe.trouble(Some(&account(0)), 1, refusal(code));
     let run = world.scheduled().await;
     world.settle().await;
@@ -113,7 +112,7 @@ async fn a_person_may_try_again_what_does_not_pass_by_itself_once_it_is_not_held
 #[tokio::test]
 async fn an_older_attempts_object_moves_nothing_whatever_is_said_of_it_again() {
     let mut world = World::with(&[5_000]).await;
-    world.settings.policy.rules.bank_changed_ms = 0;
+    world.set_policy("bank_changed_days", "0").await;
     replace_bank(&world, 0, BankSpec { fails_with: Some("account_closed".to_owned()), ..BankSpec::default() });
     let run = world.scheduled().await;
     world.settle().await;
@@ -154,8 +153,7 @@ async fn what_is_gone_or_no_longer_covered_is_not_tried_again() {
     world.settle().await;
     let first = "SELECT id FROM creator_payouts WHERE state = 'failed'";
     let id = PayoutId::new(world.probe.texts(first).await[0][0].clone());
-    let mut context = world.settings.policy.clone();
-    context.rules.at_ms = world.clock.now_ms();
+    let context = world.store.plan_context().await.unwrap();
     let ask =
         RetryAsk { payouts: &[(id.clone(), None)], context: &context, by: &ann(), reason: None, by_itself: false };
     let done = world.store.retry(None, &ask).await.unwrap().remove(0);

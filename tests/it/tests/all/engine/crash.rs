@@ -100,7 +100,7 @@ async fn a_run_cannot_be_planned_twice() {
     let mut world = small().await;
     let run = world.planned().await;
     let (fence, _) = world.store.lease_acquire("two", 15_000, true).await.unwrap().unwrap();
-    let context = world.settings.policy.clone();
+    let context = world.store.plan_context().await.unwrap();
     let before = world.store.journal_head().await.unwrap();
     for stale in [payoutd::store::types::RunRow { plan_after: String::new(), ..run.clone() }, run.clone()] {
         assert!(world.store.plan_page(fence, &stale, 100, &context).await.is_err());

@@ -29,7 +29,8 @@ fn fenced<T: std::fmt::Debug>(result: Result<T, StoreError>) {
 }
 
 async fn nothing_can_be_written_with(world: &World, run: &payoutd::store::types::RunRow, fence: Fence) {
-    let (store, context) = (&world.store, world.settings.policy.clone());
+    let store = &world.store;
+    let context = store.plan_context().await.unwrap();
     let before = (
         store.journal_head().await.unwrap(),
         world.probe.texts("SELECT id, state FROM creator_payouts ORDER BY id").await,
@@ -72,7 +73,8 @@ async fn a_lease_that_ran_out_can_write_nothing_although_nobody_took_it() {
     world.resume(&run).await;
     let (fence, _) = world.store.lease_acquire("one", 15_000, true).await.unwrap().unwrap();
     world.database.execute("UPDATE lease SET expires_at_ms = 1").await;
-    let (store, context) = (&world.store, world.settings.policy.clone());
+    let store = &world.store;
+    let context = store.plan_context().await.unwrap();
     fenced(store.change(fence, &[]).await);
     fenced(store.lease_renew(fence, 15_000).await);
     fenced(store.intend(gate(&world, fence), &run.id, Wanted::Due(10), &context, create_body).await);
@@ -168,7 +170,7 @@ async fn an_answer_to_a_send_that_another_lease_has_judged_frees_nothing() {
     let mut world = World::of(1).await;
     let run = world.planned().await;
     world.resume(&run).await;
-    let context = world.settings.policy.clone();
+    let context = world.store.plan_context().await.unwrap();
     let lease = async |world: &World| world.store.lease_acquire("x", 60_000, true).await.unwrap().unwrap().0;
     let one = lease(&world).await;
     let intents =

@@ -15,6 +15,7 @@ mod guard;
 mod lease;
 mod matrix;
 mod pause;
+mod policies;
 mod proof;
 mod runs;
 mod sim;

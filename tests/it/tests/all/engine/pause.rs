@@ -169,7 +169,7 @@ async fn a_pause_that_is_committed_before_the_intent_wins() {
         let (fence, _) = world.store.lease_acquire("two", 15_000, true).await.unwrap().unwrap();
         let now_ms = world.clock.now_ms();
         let gate = Gate { fence, now_ms, stripe_now_ms: now_ms, send_before_ms: BootMs::NEVER.0 };
-        let context = world.settings.policy.clone();
+        let context = world.store.plan_context().await.unwrap();
         let head = world.store.journal_head().await.unwrap();
         let done = world.store.intend(gate, &run.id, Wanted::Due(10), &context, create_body).await.unwrap();
         assert!(done.intents.is_empty() && done.barred.is_empty());

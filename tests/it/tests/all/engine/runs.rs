@@ -54,8 +54,7 @@ async fn a_dry_run_is_the_real_plan_and_writes_nothing() {
     let counts = "SELECT (SELECT COUNT(*) FROM creator_payouts) + (SELECT COUNT(*) FROM payout_items) \
                   + (SELECT COUNT(*) FROM run_outcomes) + (SELECT COUNT(*) FROM creator_earnings) + (SELECT COUNT(*) FROM payout_runs)";
     let before = (world.store.journal_head().await.unwrap(), world.probe.number(counts).await);
-    let mut context = world.settings.policy.clone();
-    context.rules.at_ms = world.clock.now_ms();
+    let context = world.store.plan_context().await.unwrap();
     let dry = world.store.preview_page(run.cutoff_ms, run.instant_ms, None, "", 100, &context).await.unwrap();
     assert_eq!((world.store.journal_head().await.unwrap(), world.probe.number(counts).await), before);
     assert_eq!(world.probe.number("SELECT COUNT(*) FROM creator_payouts").await, 0, "the dry run came first");

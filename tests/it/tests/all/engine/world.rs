@@ -1,14 +1,12 @@
 //! A small world around one engine: a store on a fresh database, a clock that the test moves, Stripe in the same process, and an engine
 //! that is stepped by hand. A crash drops it with everything it had on the wire; what was executed by then stays executed.
 use super::{probe::Probe, stripe::Shared};
-use crate::databases::{Database, START_MS};
+use crate::databases::{Database, START_MS, policies};
 use jiff::civil::date;
 use payout_shared::{
     breaker::BreakerRules,
     currency::Currency,
     id::{AccountId, CreatorId},
-    money::Money,
-    plan::PlanRules,
     run::{RunEvent, RunKind, RunState},
 };
 use payoutd::{
@@ -19,7 +17,7 @@ use payoutd::{
         Store,
         door_types::{EarningRow, InboxEvent},
         fault::CommitFaults,
-        types::{By, NewRun, PlanContext, RunRow},
+        types::{By, NewRun, RunRow},
     },
     stripe::{
         Limits, Stripe,
@@ -81,16 +79,6 @@ pub(super) fn settings() -> Settings {
         account_stale_ms: 3_600_000,
         breaker: BreakerRules { percent: 8, failures_min: 20, bank_percent: 50, bank_failures_min: 10 },
         plan_page: 100,
-        policy: PlanContext {
-            rules: PlanRules {
-                minimums: vec![Money::new(1_000, usd())],
-                caps: Vec::new(),
-                bank_changed_ms: 3 * 86_400_000,
-                at_ms: 0,
-            },
-            default_currency: usd(),
-            hold_ms: 0,
-        },
     }
 }
 
@@ -109,6 +97,7 @@ impl World {
     pub(super) async fn on(database: Database, earned_minor: &[i64]) -> Self {
         let (clock, hand) = Clock::manual(START_MS);
         let store = database.store_at(clock.clone()).await;
+        policies(&store, &[("minimum.usd", "10.00")]).await;
         let rules = Rules { settle_ms: SETTLE_MS, ..Rules::default() };
         let twin = Twin::new(rules, FaultPlan::default(), stripe_twin::Clock::manual(START_MS));
         let specs = earned_minor

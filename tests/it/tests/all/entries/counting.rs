@@ -3,7 +3,7 @@ use crate::databases::{Database, START_MS, each_database};
 use payout_shared::{
     currency::Currency,
     earning::{EarningKind, Maturity, counts},
-    plan::PlanRules,
+    policy::PolicySet,
 };
 use payoutd::store::types::PlanContext;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -91,8 +91,8 @@ async fn the_databases_sums_are_the_cores_over_random_purses() {
             let entries: Vec<Random> = (0..ENTRIES).map(|_| random(&mut rng, hold_ms)).collect();
             write(database, &entries).await;
             let usd = Currency::parse("usd").unwrap();
-            let rules = PlanRules { minimums: Vec::new(), caps: Vec::new(), bank_changed_ms: 0, at_ms: START_MS };
-            let context = PlanContext { rules, default_currency: usd, hold_ms };
+            let policies = PolicySet::default().with("hold_days", &(hold_ms / DAY).to_string()).unwrap();
+            let context = PlanContext::new(policies, usd, START_MS);
             let page = store.preview_page(START_MS, START_MS, None, "", 1_000, &context).await.unwrap();
             let told: BTreeMap<String, (i64, i64)> = (page.purses.iter())
                 .map(|purse| (purse.account.to_string(), (purse.mature_minor, purse.immature_minor)))

@@ -1,6 +1,6 @@
 //! The databases' own words about the statements that the store really asks, on a run of 200,000 payouts.
 use crate::databases::{Database, START_MS};
-use payout_shared::{currency::Currency, id::RunId, money::Money, payout::PayoutState, plan::PlanRules};
+use payout_shared::{currency::Currency, id::RunId, payout::PayoutState, policy::PolicySet};
 use payoutd::store::{
     Question, Store,
     door_types::{PayoutFilter, PayoutPageRequest, PayoutSort},
@@ -12,9 +12,8 @@ const CREATORS: u64 = 20_000;
 const EARNINGS: u64 = 100_000;
 
 fn context() -> PlanContext {
-    let usd = Currency::parse("usd").unwrap();
-    let rules = PlanRules { minimums: vec![Money::new(1_000, usd)], caps: Vec::new(), bank_changed_ms: 0, at_ms: 0 };
-    PlanContext { rules, default_currency: usd, hold_ms: 0 }
+    let policies = PolicySet::default().with("minimum.usd", "10.00").unwrap();
+    PlanContext::new(policies, Currency::parse("usd").unwrap(), START_MS)
 }
 
 async fn fill(database: &Database) {

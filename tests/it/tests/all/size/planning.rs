@@ -46,7 +46,8 @@ impl Daemon {
         let run = a_run(&store).await;
         let (health, figures) = (Health::default(), Figures::new(clock.clone()));
         let limits = Limits::new(Rates::default(), clock.clone());
-        let (changed, policy) = (Changed::default(), bench::plan::context().unwrap());
+        let changed = Changed::default();
+        bench::plan::set_policies(&store).await.unwrap();
         let desk = Desk {
             store: store.clone(),
             clock: clock.clone(),
@@ -59,7 +60,6 @@ impl Daemon {
                 may_arm: true,
                 create_milli_per_s: 14_500,
                 plan_page: PAGE,
-                policy: policy.clone(),
             },
         };
         let recent = RecentLog::new(clock.clone());
@@ -78,7 +78,6 @@ impl Daemon {
                 bank_failures_min: 10,
             },
             plan_page: PAGE,
-            policy,
         };
         let engine = Engine::new(Parts {
             store: store.clone(),
@@ -121,7 +120,7 @@ async fn each_pass_plans_one_page_and_after_a_pause_none() {
         let before = daemon.now().await;
         daemon.store.change_run(None, &daemon.run.id, RunEvent::Pause, &ann(), Some("wait")).await.unwrap();
         let (fence, _) = daemon.store.lease_acquire("late", 600_000, true).await.unwrap().unwrap();
-        let context = bench::plan::context().unwrap();
+        let context = daemon.store.plan_context().await.unwrap();
         let late = daemon.store.plan_page(fence, &before, PAGE, &context).await;
         assert!(matches!(late, Err(payoutd::store::StoreError::Refused(_))), "{late:?}");
         daemon.store.lease_give_back(fence).await.unwrap();

@@ -2,8 +2,8 @@
 use super::fixtures::{Paid, a_run, ann, fence, import, run_of, sale, usd};
 use crate::databases::{START_MS, each_database};
 use payout_shared::{
-    money::Money,
-    plan::{Decision, PlanRules, SkipReason},
+    plan::{Decision, SkipReason},
+    policy::PolicySet,
     run::RunKind,
 };
 use payoutd::store::{
@@ -13,9 +13,8 @@ use payoutd::store::{
 };
 
 fn context() -> PlanContext {
-    let rules =
-        PlanRules { minimums: vec![Money::new(1_000, usd())], caps: Vec::new(), bank_changed_ms: 0, at_ms: START_MS };
-    PlanContext { rules, default_currency: usd(), hold_ms: 0 }
+    let policies = PolicySet::default().with("minimum.usd", "10.00").unwrap();
+    PlanContext::new(policies.with("bank_changed_days", "0").unwrap(), usd(), START_MS)
 }
 
 fn read() -> AccountRead {

@@ -11,5 +11,6 @@ mod inbox;
 mod journal;
 mod pages;
 mod platform;
+mod policies;
 mod runs;
 mod schema;
