@@ -16,6 +16,7 @@ pub mod books;
 pub mod breaker;
 pub mod calendar;
 pub mod claim;
+pub mod cohort;
 pub mod consequence;
 pub mod currency;
 pub mod earning;

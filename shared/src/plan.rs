@@ -1,5 +1,6 @@
 //! What one purse gets: a payout, or a skip with a machine reason and one human sentence. Per purse, exactly one.
 use crate::{
+    cohort::Place,
     currency::Currency,
     holding::{self, DAY_MS},
     id::{AccountId, CreatorId, DestinationId},
@@ -31,6 +32,8 @@ pub struct PurseFacts {
     pub user_enabled: bool,
     /// `users.payout_beta_enabled`, or no beta is open.
     pub beta_open: bool,
+    /// Where the creator stands in the rollout.
+    pub cohort: Place,
     /// `creator_payout_settings.payout_enabled`.
     pub settings_enabled: bool,
     /// The creator's own minimum, minor units of this currency; 0 = none (it is set in the default currency only).
@@ -86,6 +89,8 @@ pub enum SkipReason {
     SettingsDisabled,
     /// A beta is open and the creator isn't in it.
     NotInBeta,
+    /// A rollout is in progress, and no open cohort has the creator.
+    NotInCohort,
     /// A person or a rule holds the creator.
     Held,
     /// The purse has a payout on its way already.
@@ -118,10 +123,11 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Every reason, in the order in which they are looked for: the first that applies is the one that is said.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::CreatorDisabled,
         Self::SettingsDisabled,
         Self::NotInBeta,
+        Self::NotInCohort,
         Self::Held,
         Self::ActivePayout,
         Self::Debt,
@@ -145,6 +151,7 @@ impl SkipReason {
             Self::CreatorDisabled => "creator_disabled",
             Self::SettingsDisabled => "settings_disabled",
             Self::NotInBeta => "not_in_beta",
+            Self::NotInCohort => "not_in_cohort",
             Self::Held => "held",
             Self::ActivePayout => "active_payout",
             Self::Debt => "debt",
@@ -278,6 +285,9 @@ fn barred_creator(facts: &PurseFacts) -> Option<(SkipReason, String)> {
     }
     if !facts.beta_open {
         return Some((SkipReason::NotInBeta, "a beta is open and the creator is not in it".to_owned()));
+    }
+    if let Some(why) = facts.cohort.why_out() {
+        return Some((SkipReason::NotInCohort, why));
     }
     facts.hold.as_ref().map(|reason| (SkipReason::Held, format!("held: {reason}")))
 }

@@ -13,7 +13,7 @@ pub enum Role {
     Viewer,
     /// Helps creators: looks, sees a creator whole, holds and releases.
     Support,
-    /// Runs payouts: all that, and starts, pauses, resumes, arms, imports.
+    /// Runs payouts: all that, and starts, pauses, resumes, arms, imports, opens cohorts.
     Operator,
     /// The second person: looks, and approves.
     Approver,
@@ -43,6 +43,10 @@ pub enum Action {
     Import,
     /// Retrying, resolving and taking back payouts.
     Correct,
+    /// Cohorts and tags: who a rollout pays.
+    Rollout,
+    /// Letting a rollout go on although its gate isn't passed.
+    OverrideGate,
     /// Saying yes to what another person asked for.
     Approve,
     /// Setting what everybody is paid by.
@@ -74,7 +78,7 @@ impl Role {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Read,
         Self::CreatorDetails,
         Self::Hold,
@@ -84,6 +88,8 @@ impl Action {
         Self::Arm,
         Self::Import,
         Self::Correct,
+        Self::Rollout,
+        Self::OverrideGate,
         Self::Approve,
         Self::SetPolicy,
     ];
@@ -101,6 +107,8 @@ impl Action {
             Self::Arm => "arm or disarm the schedule",
             Self::Import => "import earnings",
             Self::Correct => "retry, resolve or take back payouts",
+            Self::Rollout => "change cohorts and tags",
+            Self::OverrideGate => "open a cohort past its gate",
             Self::Approve => "approve",
             Self::SetPolicy => "set a policy",
         }
@@ -121,6 +129,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
+            | Action::Rollout
+            | Action::OverrideGate
             | Action::Approve
             | Action::SetPolicy => false,
         },
@@ -132,6 +142,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
+            | Action::Rollout
+            | Action::OverrideGate
             | Action::Approve
             | Action::SetPolicy => false,
         },
@@ -144,8 +156,9 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Resume
             | Action::Arm
             | Action::Import
-            | Action::Correct => true,
-            Action::Approve | Action::SetPolicy => false,
+            | Action::Correct
+            | Action::Rollout => true,
+            Action::OverrideGate | Action::Approve | Action::SetPolicy => false,
         },
         Role::Approver => match action {
             Action::Read | Action::Approve => true,
@@ -157,6 +170,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
+            | Action::Rollout
+            | Action::OverrideGate
             | Action::SetPolicy => false,
         },
         Role::Admin => match action {
@@ -169,6 +184,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
+            | Action::Rollout
+            | Action::OverrideGate
             | Action::Approve
             | Action::SetPolicy => true,
         },

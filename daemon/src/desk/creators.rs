@@ -10,7 +10,7 @@ use crate::store::{
     types::PlannedPurse,
 };
 use payout_proto::v1;
-use payout_shared::{books::PurseSums, id::CreatorId, plan::SkipReason};
+use payout_shared::{books::PurseSums, cohort::Place, id::CreatorId, plan::SkipReason};
 
 /// Which lines of a page are wanted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,7 +81,7 @@ impl Desk {
     /// [`StoreError::NotFound`], [`StoreError::Database`], [`StoreError::Broken`].
     pub async fn creator(&self, creator: &CreatorId) -> Result<v1::ShowCreatorReply, StoreError> {
         let show = self.store.show_creator(creator, &self.store.plan_context().await?).await?;
-        let CreatorShow { creator, user_enabled, settings_enabled, beta_open, minimum, .. } = show;
+        let CreatorShow { creator, user_enabled, settings_enabled, beta_open, minimum, cohort, tags, .. } = show;
         let purses = show.purses.into_iter().map(|(sums, decided)| purse(&creator, &sums, decided));
         Ok(v1::ShowCreatorReply {
             purses: purses.collect(),
@@ -89,6 +89,12 @@ impl Desk {
             user_enabled,
             settings_enabled,
             beta_open,
+            cohort_why_out: cohort.why_out().unwrap_or_default(),
+            cohort: match cohort {
+                Place::In(name) => name,
+                Place::NotInUse | Place::Out(_) => String::new(),
+            },
+            tags,
             minimum_payout_amount: minimum.unwrap_or_default(),
             accounts: show.accounts.into_iter().map(account).collect(),
             holds: show.holds.into_iter().map(hold).collect(),

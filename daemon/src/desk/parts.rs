@@ -19,6 +19,7 @@ impl Desk {
         let in_flight = if state.paused { self.store.in_flight().await? } else { 0 };
         let inbox_backlog = self.store.inbox_backlog().await?;
         let last_webhook_ms = self.store.last_webhook_ms().await?.unwrap_or_default();
+        let rollout = self.store.rollout().await?;
         let armed = self.is_armed(&state);
         let next = self.next_cycles(1).pop();
         Ok(v1::DaemonPart {
@@ -45,6 +46,8 @@ impl Desk {
             create_concurrency: i64::try_from(self.limits.create_concurrency()).unwrap_or(i64::MAX),
             timezone: self.settings.rules.zone.iana_name().unwrap_or("UTC").to_owned(),
             inbox_backlog,
+            cohorts_open: rollout.open,
+            cohorts: rollout.total,
         })
     }
 

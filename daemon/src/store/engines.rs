@@ -18,6 +18,10 @@ macro_rules! bodies {
         pub(in crate::store) mod change;
         #[path = "../sql/claim.rs"]
         pub(in crate::store) mod claim;
+        #[path = "../sql/cohort_ask.rs"]
+        pub(in crate::store) mod cohort_ask;
+        #[path = "../sql/cohorts.rs"]
+        pub(in crate::store) mod cohorts;
         #[path = "../sql/creators.rs"]
         pub(in crate::store) mod creators;
         #[path = "../sql/explain.rs"]

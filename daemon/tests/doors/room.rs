@@ -89,6 +89,14 @@ impl Room {
         &self.desk.store
     }
 
+    /// Runs statements past the store, as an engine would have left things.
+    pub(crate) async fn sql(&self, text: &str) {
+        use sqlx::{Connection as _, Executor as _};
+        let url = format!("sqlite://{}", self.dir.path().join("books.sqlite").display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(text.to_owned()))).await.unwrap();
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
         self.dir.path().join("control.sock")
     }

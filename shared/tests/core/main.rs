@@ -7,6 +7,7 @@ mod books;
 mod breakers;
 mod calendar;
 mod claims;
+mod cohorts;
 mod documented;
 mod entries;
 mod keys;

@@ -1,6 +1,7 @@
 //! The plan of one purse: never more than is payable, one reason and one sentence for everything else.
 use crate::money::currency;
 use payout_shared::{
+    cohort::Place,
     id::{AccountId, CreatorId, DestinationId},
     money::{Money, MoneyError},
     plan::{AccountFacts, BankFacts, Decision, PlanRules, PurseFacts, SkipReason, decide, guard},
@@ -33,6 +34,7 @@ fn facts(code: &str, mature_minor: i64) -> PurseFacts {
         active_payout: None,
         user_enabled: true,
         beta_open: true,
+        cohort: Place::NotInUse,
         settings_enabled: true,
         creator_minimum_minor: 0,
         country: Country::parse("DE"),
@@ -95,6 +97,11 @@ fn one_per_reason() -> Vec<(SkipReason, PurseFacts, &'static str)> {
             "payouts are switched off in the creator's settings",
         ),
         (R::NotInBeta, with(|f| f.beta_open = false), "a beta is open and the creator is not in it"),
+        (
+            R::NotInCohort,
+            with(|f| f.cohort = Place::Out(Some("second".to_owned()))),
+            "the rollout hasn't come to this creator yet: they are in when cohort second is opened",
+        ),
         (R::Held, with(|f| f.hold = Some("identity unclear".to_owned())), "held: identity unclear"),
         (
             R::ActivePayout,
@@ -155,16 +162,18 @@ fn the_first_reason_that_applies_is_the_one_that_is_said() {
         f.user_enabled = false;
         f.settings_enabled = false;
         f.beta_open = false;
+        f.cohort = Place::Out(None);
         f.hold = Some("x".to_owned());
         f.active_payout = Some("pay_7".to_owned());
         f.mature_minor = -1;
         f.account_facts = None;
     });
-    let clear: [fn(&mut PurseFacts); 7] = [
+    let clear: [fn(&mut PurseFacts); 8] = [
         |_| (),
         |f| f.user_enabled = true,
         |f| f.settings_enabled = true,
         |f| f.beta_open = true,
+        |f| f.cohort = Place::In("beta".to_owned()),
         |f| f.hold = None,
         |f| f.active_payout = None,
         |f| f.mature_minor = 5000,
@@ -178,7 +187,16 @@ fn the_first_reason_that_applies_is_the_one_that_is_said() {
     use SkipReason as R;
     assert_eq!(
         said,
-        [R::CreatorDisabled, R::SettingsDisabled, R::NotInBeta, R::Held, R::ActivePayout, R::Debt, R::AccountUnread]
+        [
+            R::CreatorDisabled,
+            R::SettingsDisabled,
+            R::NotInBeta,
+            R::NotInCohort,
+            R::Held,
+            R::ActivePayout,
+            R::Debt,
+            R::AccountUnread
+        ]
     );
 }
 

@@ -3,7 +3,7 @@ use payout_shared::roles::{Action, Role, RoleGroups, Roles, allows};
 use std::collections::BTreeMap;
 
 /// Columns: viewer, support, operator, approver, admin.
-const TABLE: [(Action, [u8; 5]); 11] = [
+const TABLE: [(Action, [u8; 5]); 13] = [
     (Action::Read, [1, 1, 1, 1, 1]),
     (Action::CreatorDetails, [0, 1, 1, 0, 1]),
     (Action::Hold, [0, 1, 1, 0, 1]),
@@ -13,6 +13,8 @@ const TABLE: [(Action, [u8; 5]); 11] = [
     (Action::Arm, [0, 0, 1, 0, 1]),
     (Action::Import, [0, 0, 1, 0, 1]),
     (Action::Correct, [0, 0, 1, 0, 1]),
+    (Action::Rollout, [0, 0, 1, 0, 1]),
+    (Action::OverrideGate, [0, 0, 0, 0, 1]),
     (Action::Approve, [0, 0, 0, 1, 1]),
     (Action::SetPolicy, [0, 0, 0, 0, 1]),
 ];

@@ -1,6 +1,7 @@
 //! Words that are stored and shown: each is read back as what it was, and nothing else is.
 use jiff::civil;
 use payout_shared::{
+    cohort::CohortKind,
     earning::EarningKind,
     id::{Mode, PayoutId, RunId},
     payout::{ObjectStatus, PayoutState},
@@ -34,6 +35,7 @@ fn every_stored_word_is_read_back_as_what_it_was() {
     one_word_each(&ObjectStatus::ALL, |it| it.as_str(), ObjectStatus::parse);
     one_word_each(&RunState::ALL, |it| it.as_str(), RunState::parse);
     one_word_each(&[RunKind::Scheduled, RunKind::Manual], |it| it.as_str(), RunKind::parse);
+    one_word_each(&CohortKind::ALL, |it| it.as_str(), CohortKind::parse);
     one_word_each(&SkipReason::ALL, |it| it.as_str(), SkipReason::parse);
     one_word_each(&[Mode::Live, Mode::Test], |it| it.as_str(), Mode::parse);
 }

@@ -1,5 +1,6 @@
 //! The words of the command line. Names are a contract: scripts and pages carry them.
 use clap::{Args, Parser, Subcommand};
+use payout_shared::cohort::Share;
 use std::path::PathBuf;
 
 /// Watch and steer payoutd. Without a command: the console.
@@ -62,10 +63,12 @@ pub(super) enum Command {
     },
     /// Creators with what each would be paid now, and why not
     Creators(Creators),
-    /// One creator: account, bank account, holds, balances, newest payouts
-    Creator {
-        /// The platform's id of the creator
-        creator: String,
+    /// One creator: account, bank account, holds, balances, newest payouts; or their tags
+    Creator(Creator),
+    /// The rollout: named sets of creators, opened one after another
+    Cohort {
+        #[command(subcommand)]
+        command: Cohort,
     },
     /// Don't pay a creator from the next send on
     Hold {
@@ -222,6 +225,121 @@ pub(super) struct Creators {
     pub limit: Option<i64>,
 }
 
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(super) struct Creator {
+    /// The platform's id of the creator
+    pub creator: Option<String>,
+    #[command(subcommand)]
+    pub command: Option<Tags>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Tags {
+    /// Give a creator a tag
+    Tag {
+        creator: String,
+        tag: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Take a tag from a creator
+    Untag {
+        creator: String,
+        tag: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Cohort {
+    /// Cohorts, in the order in which they were made
+    List,
+    /// One cohort: who is in it, and how its payouts went
+    Show { name: String },
+    /// Make one, closed. While any cohort exists only creators in open ones are paid
+    Create {
+        name: String,
+        #[command(flatten)]
+        of: CohortOf,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Add creators to a list
+    Add {
+        name: String,
+        #[arg(value_name = "ID")]
+        creators: Vec<String>,
+        /// A file with one id a line; - = stdin
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Although the cohort was opened and its gate isn't passed; for admins
+        #[arg(long)]
+        r#override: bool,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Take creators off a list; it counts at the next send
+    Remove {
+        name: String,
+        #[arg(value_name = "ID")]
+        creators: Vec<String>,
+        /// A file with one id a line; - = stdin
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Propose a mix of large and small earners of many countries; the same for the same name
+    Sample {
+        name: String,
+        /// How many creators
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=10_000))]
+        size: i64,
+        /// Make the cohort of them
+        #[arg(long, requires = "reason")]
+        create: bool,
+        /// Why; it is kept for ever
+        #[arg(long, value_name = "TEXT", requires = "create")]
+        reason: Option<String>,
+    },
+    /// Pay a cohort's creators from the next plan and send on; refused while the gate of the ones open isn't passed
+    Open {
+        name: String,
+        /// Although the gate isn't passed; for admins
+        #[arg(long)]
+        r#override: bool,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Back: stop paying a cohort's creators from the next send on
+    Close {
+        name: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Whether a cohort's payouts are good enough to go on; 0 when they are, 1 when not
+    Gate { name: String },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct CohortOf {
+    /// These creators
+    #[arg(long, value_name = "ID,..", value_delimiter = ',', conflicts_with_all = ["tag", "percent"])]
+    pub creators: Vec<String>,
+    /// Creators in a file, one id a line; - = stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tag", "percent"])]
+    pub file: Option<PathBuf>,
+    /// Every creator with this tag
+    #[arg(long, value_name = "TAG", conflicts_with = "percent")]
+    pub tag: Option<String>,
+    /// This share of all creators: 5, 12.5, 100
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub percent: Option<Share>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Earnings {
     /// Import a CSV file: checked whole, then written in one transaction
@@ -253,6 +371,10 @@ pub(super) enum Policy {
         #[arg(default_value = "", hide_default_value = true)]
         name: String,
     },
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    Share::parse(text).ok_or_else(|| "it isn't a percentage: more than 0, at most 100, two decimals".to_owned())
 }
 
 fn state(text: &str) -> Result<String, String> {

@@ -111,6 +111,15 @@ fn lines(c: &v1::ShowCreatorReply) -> Vec<String> {
     ];
     let off: Vec<&str> = off.into_iter().filter_map(|(is_off, words)| is_off.then_some(words)).collect();
     out.push(format!("payouts   {}", if off.is_empty() { "on".to_owned() } else { off.join(", ") }));
+    if !c.cohort_why_out.is_empty() {
+        out.push(format!("NOT YET   {}", c.cohort_why_out));
+    }
+    if !c.cohort.is_empty() {
+        out.push(format!("cohort    {}", c.cohort));
+    }
+    if !c.tags.is_empty() {
+        out.push(format!("tags      {}", c.tags.join(", ")));
+    }
     if !c.minimum_payout_amount.is_empty() {
         out.push(format!("minimum   {} of their own, in the default currency", c.minimum_payout_amount));
     }

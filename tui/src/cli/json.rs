@@ -27,7 +27,38 @@ pub(super) fn daemon(d: &v1::DaemonPart) -> Value {
         "timezone": d.timezone, "degraded": d.degraded, "now": time(d.now_ms), "you": d.you, "role": word(&d.role),
         "last_webhook_at": time(d.last_webhook_ms), "inbox_backlog": d.inbox_backlog,
         "create_rate": d.create_rate, "create_concurrency": d.create_concurrency,
+        "cohorts": {"open": d.cohorts_open, "total": d.cohorts},
     })
+}
+
+pub(super) fn cohort(c: &v1::CohortPart) -> Value {
+    json!({
+        "name": c.name, "kind": c.kind, "tag": word(&c.tag), "open": c.open, "opened_at": time(c.opened_at_ms),
+        "percent_bp": if c.percent_bp > 0 { json!(c.percent_bp) } else { Value::Null }, "closed_at": time(c.closed_at_ms),
+        "created_by": c.created_by, "created_at": time(c.created_at_ms),
+        "creators": if c.members < 0 { Value::Null } else { json!(c.members) },
+    })
+}
+
+pub(super) fn judged(j: &v1::JudgedPart) -> Value {
+    let bp = |bp: i64| if bp < 0 { Value::Null } else { json!(bp) };
+    let amounts: Vec<Value> = j
+        .amounts
+        .iter()
+        .map(|a| {
+            let money = |minor| money(minor, &a.currency);
+            json!({"paid": money(a.paid_minor), "failed": money(a.failed_minor), "success_bp": bp(a.success_bp)})
+        })
+        .collect();
+    json!({
+        "cohort": j.cohort.as_ref().map(cohort), "since": time(j.since_ms), "paid": j.paid, "failed": j.failed,
+        "undecided": j.undecided, "success_bp": bp(j.success_bp), "amounts": amounts, "passed": j.passed,
+        "verdict": j.verdict, "sentence": j.sentence,
+    })
+}
+
+pub(super) fn sampled(p: &v1::Sampled) -> Value {
+    json!({"creator_id": p.creator_id, "country": p.country, "quarter": p.quarter, "earned": amount(p.earned.as_ref())})
 }
 
 pub(super) fn run(r: &v1::RunPart) -> Value {
@@ -180,6 +211,7 @@ pub(super) fn shown_creator(c: &v1::ShowCreatorReply) -> Value {
         "creator_id": c.creator_id, "user_enabled": c.user_enabled, "settings_enabled": c.settings_enabled,
         "beta_open": c.beta_open, "minimum_payout_amount": word(&c.minimum_payout_amount),
         "accounts": c.accounts.iter().map(account).collect::<Vec<_>>(),
+        "cohort": word(&c.cohort), "cohort_why_out": word(&c.cohort_why_out), "tags": c.tags,
         "holds": c.holds.iter().map(hold).collect::<Vec<_>>(), "purses": purses,
         "payouts": c.payouts.iter().map(payout).collect::<Vec<_>>(),
     })

@@ -1,6 +1,7 @@
 //! Every command: its words, and the exit codes that scripts rely on.
 mod args;
 mod books;
+mod cohorts;
 mod creators;
 mod earnings;
 mod error;
@@ -98,7 +99,11 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Retry(args) => undo::retry(&session, args).await?,
         Command::Resolve { payout, paid } => undo::resolve_paid(&session, payout, paid).await?,
         Command::Creators(args) => creators::list(&session, args).await?,
-        Command::Creator { creator } => creators::show(&session, creator).await?,
+        Command::Creator(args::Creator { command: Some(command), .. }) => cohorts::tag(&session, command).await?,
+        Command::Creator(args::Creator { creator, .. }) => {
+            creators::show(&session, creator.unwrap_or_default()).await?
+        }
+        Command::Cohort { command } => cohorts::run(&session, command).await?,
         Command::Hold { creator, reason } => holds::hold(&session, creator, reason.reason).await?,
         Command::Release { creator, reason, cause } => holds::release(&session, creator, reason.reason, cause).await?,
         Command::Earnings { command: args::Earnings::Import { file } } => earnings::import(&session, &file).await?,

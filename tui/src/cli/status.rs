@@ -49,6 +49,13 @@ fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
             _ => format!("webhooks  none yet, {} waiting", text::count(d.inbox_backlog)),
         },
     ];
+    if d.cohorts > 0 {
+        out.push(format!(
+            "rollout   {} of {} cohorts open: only their creators are paid",
+            text::count(d.cohorts_open),
+            text::count(d.cohorts)
+        ));
+    }
     if d.degraded.is_empty() {
         out.push("trouble   none".to_owned());
     }

@@ -46,6 +46,10 @@ pub(crate) struct Script {
     pub(crate) hold: Option<Status>,
     pub(crate) held: Vec<v1::HoldRequest>,
     pub(crate) released: Vec<v1::ReleaseRequest>,
+    /// Cohorts: one, how it went, and the requests that change something as they came, in words.
+    pub(crate) cohort: v1::JudgedPart,
+    pub(crate) cohort_refusal: Option<Status>,
+    pub(crate) rollout: Vec<String>,
     /// Calls hang for ever.
     pub(crate) hangs: bool,
 }
@@ -98,6 +102,16 @@ pub(crate) fn socket() -> (tempfile::TempDir, PathBuf) {
 }
 
 impl Handle {
+    /// Notes what was asked to be changed, unless it is refused; the cohort as it is.
+    fn change(&self, asked: String) -> Result<Option<v1::CohortPart>, Status> {
+        let mut script = self.script.lock().unwrap();
+        script.rollout.push(asked);
+        match script.cohort_refusal.clone() {
+            Some(status) => Err(status),
+            None => Ok(script.cohort.cohort.clone()),
+        }
+    }
+
     async fn ready(&self) {
         if self.script.lock().unwrap().hangs {
             std::future::pending::<()>().await;
@@ -318,6 +332,89 @@ impl Control for Handle {
         _: Request<v1::PolicyHistoryRequest>,
     ) -> Result<Response<v1::PolicyHistoryReply>, Status> {
         Err(Status::unimplemented("no screen asks for policies"))
+    }
+
+    async fn list_cohorts(&self, _: Request<v1::ListCohortsRequest>) -> Result<Response<v1::ListCohortsReply>, Status> {
+        let cohorts = self.script.lock().unwrap().cohort.cohort.clone().into_iter().collect();
+        Ok(Response::new(v1::ListCohortsReply { cohorts }))
+    }
+
+    async fn show_cohort(
+        &self,
+        request: Request<v1::ShowCohortRequest>,
+    ) -> Result<Response<v1::ShowCohortReply>, Status> {
+        let judged = Some(self.script.lock().unwrap().cohort.clone());
+        let (creator_ids, next_cursor) = match request.into_inner().cursor.as_str() {
+            "" => (vec!["alice".to_owned(), "bob".to_owned()], "bob".to_owned()),
+            _ => (vec!["carol".to_owned()], String::new()),
+        };
+        Ok(Response::new(v1::ShowCohortReply { judged, creator_ids, next_cursor }))
+    }
+
+    async fn create_cohort(
+        &self,
+        request: Request<v1::CreateCohortRequest>,
+    ) -> Result<Response<v1::CreateCohortReply>, Status> {
+        let q = request.into_inner();
+        let asked = format!("create {} {:?} {:?} {} {}", q.name, q.creator_ids, q.tag, q.percent_bp, q.reason);
+        Ok(Response::new(v1::CreateCohortReply { cohort: self.change(asked)?, seq: 11, first: true }))
+    }
+
+    async fn change_members(
+        &self,
+        request: Request<v1::ChangeMembersRequest>,
+    ) -> Result<Response<v1::ChangeMembersReply>, Status> {
+        let q = request.into_inner();
+        let asked =
+            format!("change {} {:?} remove={} override={} {}", q.name, q.creator_ids, q.remove, q.r#override, q.reason);
+        let changed = i64::try_from(q.creator_ids.len()).unwrap();
+        Ok(Response::new(v1::ChangeMembersReply { cohort: self.change(asked)?, seq: 12, changed }))
+    }
+
+    async fn sample_cohort(
+        &self,
+        request: Request<v1::SampleCohortRequest>,
+    ) -> Result<Response<v1::SampleCohortReply>, Status> {
+        let pick = |n: i64| v1::Sampled {
+            creator_id: format!("c{n}"),
+            country: "DE".to_owned(),
+            quarter: n,
+            earned: Some(v1::Money { minor: 1_000 * n, currency: "eur".to_owned() }),
+        };
+        let picks = (1..=request.into_inner().size.min(4)).map(pick).collect();
+        Ok(Response::new(v1::SampleCohortReply { picks, of: 30 }))
+    }
+
+    async fn open_cohort(
+        &self,
+        request: Request<v1::OpenCohortRequest>,
+    ) -> Result<Response<v1::OpenCohortReply>, Status> {
+        let q = request.into_inner();
+        let cohort = self.change(format!("open {} override={} {}", q.name, q.r#override, q.reason))?;
+        let judged = vec![self.script.lock().unwrap().cohort.clone()];
+        Ok(Response::new(v1::OpenCohortReply { cohort, seq: 13, judged }))
+    }
+
+    async fn close_cohort(
+        &self,
+        request: Request<v1::CloseCohortRequest>,
+    ) -> Result<Response<v1::CloseCohortReply>, Status> {
+        let q = request.into_inner();
+        let cohort = self.change(format!("close {} {}", q.name, q.reason))?;
+        Ok(Response::new(v1::CloseCohortReply { cohort, seq: 14 }))
+    }
+
+    async fn judge_cohort(&self, _: Request<v1::JudgeCohortRequest>) -> Result<Response<v1::JudgedPart>, Status> {
+        Ok(Response::new(self.script.lock().unwrap().cohort.clone()))
+    }
+
+    async fn tag_creator(
+        &self,
+        request: Request<v1::TagCreatorRequest>,
+    ) -> Result<Response<v1::TagCreatorReply>, Status> {
+        let q = request.into_inner();
+        self.change(format!("tag {} {} remove={} {}", q.creator_id, q.tag, q.remove, q.reason))?;
+        Ok(Response::new(v1::TagCreatorReply { seq: 15 }))
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {

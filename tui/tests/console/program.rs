@@ -7,25 +7,25 @@ use payout_proto::v1;
 use std::{path::Path, process::Output};
 use tokio::process::Command;
 
-async fn payout(socket: &Path, args: &[&str]) -> Output {
+pub(crate) async fn payout(socket: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_payout"));
     command.arg("--socket").arg(socket).args(args).stdin(std::process::Stdio::null());
     command.output().await.unwrap()
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn complained(output: &Output) -> String {
+pub(crate) fn complained(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn json(output: &Output) -> serde_json::Value {
+pub(crate) fn json(output: &Output) -> serde_json::Value {
     assert_eq!(code(output), 0, "{}", complained(output));
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -2,6 +2,7 @@
 //!
 //! Who acts is read from the socket's peer credentials, never from a message. Invariant: a pause waits for nobody but the database.
 mod ask;
+mod cohorts;
 mod creators;
 mod earnings;
 mod follow;
@@ -199,6 +200,47 @@ impl v1::control_server::Control for ControlDoor {
 
     async fn policy_history(&self, request: Request<v1::PolicyHistoryRequest>) -> Reply<v1::PolicyHistoryReply> {
         reply(policies::history(self, &request.into_inner().name).await)
+    }
+
+    async fn list_cohorts(&self, _: Request<v1::ListCohortsRequest>) -> Reply<v1::ListCohortsReply> {
+        reply(cohorts::list(self).await)
+    }
+
+    async fn show_cohort(&self, request: Request<v1::ShowCohortRequest>) -> Reply<v1::ShowCohortReply> {
+        reply(cohorts::show(self, request.into_inner()).await)
+    }
+
+    async fn create_cohort(&self, request: Request<v1::CreateCohortRequest>) -> Reply<v1::CreateCohortReply> {
+        let caller = caller(&request)?;
+        reply(cohorts::create(self, &caller, request.into_inner()).await)
+    }
+
+    async fn change_members(&self, request: Request<v1::ChangeMembersRequest>) -> Reply<v1::ChangeMembersReply> {
+        let caller = caller(&request)?;
+        reply(cohorts::members(self, &caller, request.into_inner()).await)
+    }
+
+    async fn sample_cohort(&self, request: Request<v1::SampleCohortRequest>) -> Reply<v1::SampleCohortReply> {
+        reply(cohorts::sample(self, request.into_inner()).await)
+    }
+
+    async fn open_cohort(&self, request: Request<v1::OpenCohortRequest>) -> Reply<v1::OpenCohortReply> {
+        let caller = caller(&request)?;
+        reply(cohorts::open(self, &caller, request.into_inner()).await)
+    }
+
+    async fn close_cohort(&self, request: Request<v1::CloseCohortRequest>) -> Reply<v1::CloseCohortReply> {
+        let caller = caller(&request)?;
+        reply(cohorts::close(self, &caller, request.into_inner()).await)
+    }
+
+    async fn judge_cohort(&self, request: Request<v1::JudgeCohortRequest>) -> Reply<v1::JudgedPart> {
+        reply(cohorts::judge(self, &request.into_inner()).await)
+    }
+
+    async fn tag_creator(&self, request: Request<v1::TagCreatorRequest>) -> Reply<v1::TagCreatorReply> {
+        let caller = caller(&request)?;
+        reply(cohorts::tag(self, &caller, request.into_inner()).await)
     }
 
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;

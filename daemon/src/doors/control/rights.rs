@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 23] = [
+const RPCS: [(&str, Action); 32] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -37,6 +37,15 @@ const RPCS: [(&str, Action); 23] = [
     ("ListPolicies", Action::Read),
     ("SetPolicy", Action::SetPolicy),
     ("PolicyHistory", Action::Read),
+    ("ListCohorts", Action::Read),
+    ("ShowCohort", Action::Read),
+    ("CreateCohort", Action::Rollout),
+    ("ChangeMembers", Action::Rollout),
+    ("SampleCohort", Action::Read),
+    ("OpenCohort", Action::Rollout),
+    ("CloseCohort", Action::Rollout),
+    ("JudgeCohort", Action::Read),
+    ("TagCreator", Action::Rollout),
     ("Watch", Action::Read),
 ];
 
@@ -61,12 +70,23 @@ async fn admit(people: &People, path: &str, uid: Option<u32>) -> Result<Caller, 
     if caller.roles.allow(action) {
         return Ok(caller);
     }
+    Err(refused(people, &caller, action, path))
+}
+
+fn refused(people: &People, caller: &Caller, action: Action, what: &str) -> Status {
     let mut why = people.groups().refusal(&caller.you(), &caller.roles, action);
     if let Some(unknown) = &caller.unknown {
         why = format!("{why}; whose groups could not be looked up: {unknown}");
     }
-    tracing::warn!(by = %caller.by, rpc = path, "refused: {why}");
-    Err(Status::permission_denied(why))
+    tracing::warn!(by = %caller.by, rpc = what, "refused: {why}");
+    Status::permission_denied(why)
+}
+
+impl People {
+    /// May who was let in by the gate also do this, which the call's contents ask for?
+    pub(super) fn also(&self, caller: &Caller, action: Action) -> Result<(), Status> {
+        if caller.roles.allow(action) { Ok(()) } else { Err(refused(self, caller, action, action.words())) }
+    }
 }
 
 /// A service behind the gate.

@@ -14,6 +14,8 @@ use tonic::transport::Server;
 const MODE: u32 = 0o660;
 /// Requests of one connection at once.
 const STREAMS_MAX: u32 = 64;
+/// A request of this size holds 50,000 creators with ids of 200 bytes.
+const REQUEST_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why the socket isn't there.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +88,10 @@ pub async fn serve(door: ControlDoor, listener: UnixListener) -> anyhow::Result<
         .max_concurrent_streams(STREAMS_MAX)
         .add_service(health)
         .add_service(reflection)
-        .add_service(Gated::new(v1::control_server::ControlServer::new(door), people))
+        .add_service(Gated::new(
+            v1::control_server::ControlServer::new(door).max_decoding_message_size(REQUEST_BYTES_MAX),
+            people,
+        ))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.cancelled_owned())
         .await?;
     Ok(())

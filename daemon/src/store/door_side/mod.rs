@@ -1,6 +1,7 @@
 //! What the doors and the desk do in the store: open it, record what came in, change what a person asked for, ask. No fencing token: any
 //! daemon's doors may do all of it, whoever runs the engine.
 mod ask;
+mod cohorts;
 mod opening;
 mod policies;
 mod record;

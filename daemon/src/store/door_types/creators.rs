@@ -1,7 +1,7 @@
 //! One creator whole.
 use super::{AccountRow, HoldRow, PayoutRow};
 use crate::store::types::PlannedPurse;
-use payout_shared::{books::PurseSums, id::CreatorId};
+use payout_shared::{books::PurseSums, cohort::Place, id::CreatorId};
 
 /// One creator, as of one moment.
 #[derive(Clone, Debug)]
@@ -16,6 +16,10 @@ pub struct CreatorShow {
     pub beta_open: bool,
     /// Their own minimum: major units of the default currency, as stored.
     pub minimum: Option<String>,
+    /// Where they stand in the rollout.
+    pub cohort: Place,
+    /// Their tags, in order.
+    pub tags: Vec<String>,
     /// The current one first.
     pub accounts: Vec<AccountRow>,
     /// In force, newest first.

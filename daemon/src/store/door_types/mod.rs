@@ -1,9 +1,11 @@
 //! What goes in and out of the store on the doors' side.
+mod cohorts;
 mod creators;
 mod lists;
 mod policies;
 mod recorded;
 
+pub use cohorts::{CohortRow, Definition, Judged, MembersDone, RolloutCount};
 pub use creators::CreatorShow;
 pub use lists::{
     AttemptRow, BooksReport, CauseRow, ItemRow, JournalCheck, MoneyCount, PayoutFilter, PayoutPage, PayoutPageRequest,

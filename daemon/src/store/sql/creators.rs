@@ -1,5 +1,5 @@
 //! Creators: their ids page by page, and one of them whole. What the plan would decide is asked of the plan's own reading.
-use super::{DB, Pool, Tx, accounts, begin_snapshot, books, holds, plan, purses, rows};
+use super::{DB, Pool, Tx, accounts, begin_snapshot, books, cohort_ask, holds, plan, purses, rows};
 use crate::store::{
     StoreError,
     door_types::{CreatorShow, PayoutRow},
@@ -51,6 +51,8 @@ pub(in crate::store) async fn show(
         settings_enabled: flags.try_get::<Option<bool>, _>(1)?.unwrap_or(false),
         beta_open: flags.try_get::<Option<bool>, _>(2)?.unwrap_or(false),
         minimum: flags.try_get(3)?,
+        cohort: cohort_ask::place(&mut tx, creator).await?,
+        tags: cohort_ask::tags(&mut tx, creator).await?,
         accounts: accounts::of_creator(&mut tx, creator).await?,
         holds: holds::of_creator(&mut tx, creator, "").await?,
         purses: purses(&mut tx, creator, decided).await?,

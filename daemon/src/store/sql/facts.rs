@@ -1,8 +1,9 @@
 //! What is known of a purse beside its sums: flags, holds, the account, its bank. Read by the plan and by the guard of every send
 //! from the same columns, so that they can't disagree.
-use super::DB;
+use super::{DB, cohort_ask};
 use crate::store::{StoreError, types::PlanContext};
 use payout_shared::{
+    cohort::{self, Rollout},
     currency::Currency,
     id::{AccountId, CreatorId, DestinationId},
     money::Money,
@@ -18,6 +19,10 @@ pub(super) const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_cur
     (SELECT MIN(h.reason) FROM creator_holds h WHERE h.creator_id = COALESCE(a.creator_id, q.creator_id) AND h.released_at_ms IS NULL) \
       AS f_hold, \
     u.payout_enabled AS f_user, u.payout_beta_enabled OR NOT (SELECT beta_open FROM daemon_state WHERE id = 1) AS f_beta, \
+    (SELECT MIN(CASE WHEN c.is_open THEN '0' ELSE '1' END || c.name) FROM cohort_members m JOIN cohorts c ON c.name = m.cohort \
+      WHERE m.creator_id = COALESCE(a.creator_id, q.creator_id)) AS f_listed, \
+    (SELECT MIN(CASE WHEN c.is_open THEN '0' ELSE '1' END || c.name) FROM creator_tags t JOIN cohorts c ON c.tag = t.tag \
+      WHERE t.creator_id = COALESCE(a.creator_id, q.creator_id)) AS f_tagged, \
     s.payout_enabled AS f_settings, CAST(s.minimum_payout_amount AS TEXT) AS f_minimum";
 
 /// The joins behind [`COLUMNS`].
@@ -30,8 +35,12 @@ pub(super) const JOINS: &str = "LEFT JOIN creator_stripe_accounts a ON a.account
 pub(super) const BANK_UNUSABLE: [&str; 4] =
     ["errored", "verification_failed", "tokenized_account_number_deactivated", crate::store::door_types::BANK_REMOVED];
 
-/// Reads the columns; the sums and the active payout are the caller's to fill in.
-pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> Result<PurseFacts, StoreError> {
+/// Reads the columns, of a rollout that stands like this; the sums and the active payout are the caller's to fill in.
+pub(super) fn read(
+    row: &<DB as sqlx::Database>::Row,
+    context: &PlanContext,
+    rollout: &Rollout,
+) -> Result<PurseFacts, StoreError> {
     let (account, currency): (String, String) = (row.try_get("f_account")?, row.try_get("f_currency")?);
     let currency = Currency::parse(&currency)
         .map_err(|error| StoreError::Broken(format!("purse of account {account}: {error}")))?;
@@ -45,8 +54,10 @@ pub(super) fn read(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> 
             Err(error) => hold = hold.or_else(|| Some(format!("minimum_payout_amount is broken: {error}"))),
         }
     }
+    let creator = CreatorId::new(row.try_get::<String, _>("f_creator")?);
     Ok(PurseFacts {
-        creator: CreatorId::new(row.try_get::<String, _>("f_creator")?),
+        cohort: cohort::place(rollout, &creator, &cohort_ask::named([row.try_get("f_listed")?, row.try_get("f_tagged")?])),
+        creator,
         account: AccountId::new(&account),
         currency,
         mature_minor: 0,

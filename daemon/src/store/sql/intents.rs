@@ -1,12 +1,13 @@
 //! The guard and the intent, in one transaction: a request may leave only when this has committed, and only with the key and the
 //! bytes that it stored. The gate (lease, pause) is locked until the commit, so that a pause that has committed is never overtaken.
-use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, commit, facts, journal, lease, plan as planning, purses};
+use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, cohort_ask, commit, facts, journal, lease, plan as planning, purses};
 use crate::store::{
     StoreError,
     types::{AttemptChange, By, Change, Encode, Gate, Ids, Intended, Intent, Note, PlanContext, Wanted},
 };
 use payout_shared::{
     attempt::{AttemptKind, AttemptState, KeyParts},
+    cohort::Rollout,
     consequence::RESEND_WITHIN_MS,
     currency::Currency,
     id::{AccountId, DestinationId, Mode, PayoutId, RunId},
@@ -188,12 +189,17 @@ async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candid
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    let rollout = cohort_ask::rollout(&mut *tx).await?;
     let mut query = candidates_query(gate.now_ms, &ids);
-    query.build().fetch_all(&mut **tx).await?.iter().map(|row| candidate(row, ask.context)).collect()
+    query.build().fetch_all(&mut **tx).await?.iter().map(|row| candidate(row, ask.context, &rollout)).collect()
 }
 
-fn candidate(row: &<DB as sqlx::Database>::Row, context: &PlanContext) -> Result<Candidate, StoreError> {
-    let facts = facts::read(row, context)?;
+fn candidate(
+    row: &<DB as sqlx::Database>::Row,
+    context: &PlanContext,
+    rollout: &Rollout,
+) -> Result<Candidate, StoreError> {
+    let facts = facts::read(row, context, rollout)?;
     let id: String = row.try_get("id")?;
     let destination = DestinationId::new(row.try_get::<String, _>("destination")?);
     let key: Option<String> = row.try_get("t_key")?;

@@ -1,7 +1,7 @@
 //! The plan, a page of purses at a time: the database sums, the core decides, the database writes the items in bulk and their sums
 //! are checked again. A dry run is the same reading without the writing.
 use super::{
-    DB, Pool, Tx, begin, commit, facts, holding, journal, lease,
+    DB, Pool, Tx, begin, cohort_ask, commit, facts, holding, journal, lease,
     purses::{End, FREE, PlanRun, Reach, end_of_page, facts_query, place_of, push_mature},
 };
 use crate::store::{
@@ -47,8 +47,9 @@ async fn decide(
             Some(end) => (Reach::Between(place, end.last.clone()), Some(end)),
         },
     };
+    let rollout = cohort_ask::rollout(&mut *connection).await?;
     for row in facts_query(run, &reach, context).build().fetch_all(connection).await? {
-        let mut facts = facts::read(&row, context)?;
+        let mut facts = facts::read(&row, context, &rollout)?;
         facts.mature_minor = row.try_get("mature")?;
         facts.immature_minor = row.try_get("immature")?;
         facts.active_payout = row.try_get("active")?;

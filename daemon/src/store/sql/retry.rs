@@ -1,6 +1,6 @@
 //! Trying failed payouts again, in bulk: their rows are locked, judged by the core on what is so now, and the accepted ones are planned
 //! again with the same items, in one transaction.
-use super::{DB, FOR_UPDATE_OF_P, Pool, Tx, begin, change, commit, facts, journal, lease, purses, runs};
+use super::{DB, FOR_UPDATE_OF_P, Pool, Tx, begin, change, cohort_ask, commit, facts, journal, lease, purses, runs};
 use crate::store::{
     StoreError,
     types::{Change, Fence, PlanContext, Retried, RetryAsk},
@@ -171,6 +171,7 @@ fn failed(row: &<DB as sqlx::Database>::Row) -> Result<Failed, StoreError> {
 
 /// What is payable in their purses, by their own runs' cutoffs, and whether anything may be paid there at all.
 async fn ask_purses(tx: &mut Tx, rows: &mut [Failed], context: &PlanContext) -> Result<(), StoreError> {
+    let rollout = cohort_ask::rollout(&mut *tx).await?;
     let mut by_run = BTreeMap::<String, Vec<usize>>::new();
     for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.facts.state == PayoutState::Failed) {
         by_run.entry(row.run_id.clone()).or_default().push(at);
@@ -182,7 +183,7 @@ async fn ask_purses(tx: &mut Tx, rows: &mut [Failed], context: &PlanContext) -> 
             places.iter().filter_map(|at| rows.get(*at)).map(|row| (row.account.clone(), row.facts.amount.currency)).collect();
         let mut known = HashMap::<(AccountId, Currency), PurseFacts>::new();
         for row in purses::facts_query(&run, &purses::Reach::These(&list), context).build().persistent(false).fetch_all(&mut **tx).await? {
-            let mut purse = facts::read(&row, context)?;
+            let mut purse = facts::read(&row, context, &rollout)?;
             purse.mature_minor = row.try_get("mature")?;
             purse.active_payout = row.try_get("active")?;
             known.insert((purse.account.clone(), purse.currency), purse);

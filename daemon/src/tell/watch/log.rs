@@ -40,14 +40,15 @@ fn message(text: &str) -> &str {
     text.find('=').and_then(|field| text.get(..field)?.rfind(' ')).and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
-/// A journal row as a line of the log, when it is a milestone: of a run, the schedule, the daemon, a file of earnings.
+/// A journal row as a line of the log, when it is a milestone: of a run, the schedule, the daemon, a file of earnings, a cohort.
 pub(super) fn milestone(entry: &Entry) -> Option<v1::LogLine> {
     let (noun, verb) = entry.action.split_once('.')?;
-    if entry.payout_id.is_some() || !matches!(noun, "run" | "schedule" | "daemon" | "earnings") {
+    if entry.payout_id.is_some() || !matches!(noun, "run" | "schedule" | "daemon" | "earnings" | "cohort") {
         return None;
     }
     let detail: serde_json::Value = serde_json::from_str(&entry.detail).unwrap_or_default();
-    let name = detail["label"].as_str().map_or_else(String::new, |label| format!(" {label}"));
+    let name =
+        detail["label"].as_str().or(detail["cohort"].as_str()).map_or_else(String::new, |label| format!(" {label}"));
     let state = match &entry.to_state {
         Some(state) => format!(" is {}", state.replace('_', " ")),
         None => String::new(),

@@ -4,6 +4,7 @@ use super::{
     world::{World, account, ann, creator},
 };
 use payout_shared::run::RunState;
+use payoutd::store::door_types::Definition;
 use stripe_twin::{AccountChange, BankSpec};
 
 /// Plans three, lets `change` happen to the first creator, and lets the run go on: the first gets nothing, for this reason.
@@ -51,6 +52,38 @@ async fn a_creator_switched_off_after_the_plan_gets_nothing() {
             .database
             .execute("UPDATE creator_payout_settings SET payout_enabled = FALSE WHERE creator_id = 'creator000'")
             .await;
+    })
+    .await;
+}
+
+/// Makes a list of these creators and opens it.
+async fn open_cohort(world: &World, name: &str, creators: &[usize]) {
+    let of = Definition::List(creators.iter().map(|n| creator(*n)).collect());
+    world.store.create_cohort(name, &of, &ann(), "rollout").await.unwrap();
+    let open = world.store.cohorts().await.unwrap().into_iter().filter(|cohort| cohort.is_open).collect();
+    let judged = world.store.judge_cohorts(open).await.unwrap();
+    world.store.open_cohort(name, &judged, &serde_json::Value::Null, &ann(), "go").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_creator_whom_the_rollout_leaves_out_after_the_plan_gets_nothing() {
+    let mut world = barred("not_in_cohort", async |world| open_cohort(world, "others", &[1, 2]).await).await;
+    let sentence = "SELECT sentence FROM run_outcomes WHERE account_id = 'acct_000'";
+    assert!(world.probe.texts(sentence).await[0][0].contains("no cohort has them"));
+    // Opened for them too, the next run pays what this one didn't.
+    open_cohort(&world, "last", &[0]).await;
+    world.run(2, payout_shared::run::RunKind::Manual).await;
+    world.settle().await;
+    assert_eq!(world.executed(0).len(), 1);
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_cohort_closed_in_the_middle_of_a_run_counts_at_the_next_send() {
+    barred("not_in_cohort", async |world| {
+        open_cohort(world, "others", &[1, 2]).await;
+        open_cohort(world, "first", &[0]).await;
+        world.store.close_cohort("first", &ann(), "back").await.unwrap();
     })
     .await;
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 mod accounts;
 mod books;
+mod cohorts;
 mod creators;
 mod csv;
 mod daemon;

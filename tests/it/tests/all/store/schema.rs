@@ -56,7 +56,10 @@ async fn both_databases_have_the_same_tables_columns_and_indexes() {
 async fn checking_a_schema_tells_what_is_pending_and_what_is_wrong_and_changes_nothing() {
     let fresh = Database::empty_postgres().await;
     let state = Store::check_schema(&fresh.url).await.unwrap();
-    assert_eq!(state.pending, ["0001_spine", "0002_platform", "0003_size", "0004_entries", "0006_people", "0008_undo"]);
+    assert_eq!(
+        state.pending,
+        ["0001_spine", "0002_platform", "0003_size", "0004_entries", "0006_people", "0007_cohorts", "0008_undo"]
+    );
     assert_eq!(fresh.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'public'").await, 0);
     fresh.drop_it().await;
     each_database(async |database| {
