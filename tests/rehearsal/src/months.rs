@@ -24,6 +24,11 @@ const LOOK: Duration = Duration::from_millis(25);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// A cycle's hour is let come by itself from so long before.
 const BEFORE_MS: i64 = 2_000;
+/// By then everything that happened so far is taken in and confirmed: longer than what that takes of the Date.
+const TOLD_BEFORE_MS: i64 = 6 * 3_600_000;
+/// No account was confirmed for so long of real time: the daemon waits for its next minute.
+const CONFIRM_STALL: Duration = Duration::from_millis(1_500);
+const MINUTE_MS: i64 = 61_000;
 /// Longer than the first wait of a webhook that was refused, milliseconds of the Date; so often at most.
 const NEXT_TRY_MS: i64 = 3_700_000;
 const TRIES_MAX: u32 = 4;
@@ -33,6 +38,11 @@ const WRONG_MAX: usize = 12;
 const INBOX: &str = "SELECT CAST(COUNT(*) AS TEXT) FROM webhook_inbox WHERE processed_at_ms IS NULL";
 const RUNS: &str =
     "SELECT id, cycle_date, state, kind, CAST(created_at_ms AS TEXT) FROM payout_runs ORDER BY created_at_ms, id";
+
+/// Per account: from when on its estimated sales can be confirmed, and when it is asked about again.
+const ESTIMATED: &str = "SELECT CAST(MIN(CASE WHEN e.settles_as_charged THEN e.available_on_ms ELSE 0 END) AS TEXT), \
+    CAST(a.confirm_after_ms AS TEXT) FROM creator_earnings e JOIN creator_stripe_accounts a ON a.account_id = e.account_id \
+    WHERE NOT e.confirmed GROUP BY e.account_id, a.confirm_after_ms";
 
 /// Plays them. The exit code: 0 everything was equal at each cycle, 1 anything is wrong.
 pub(crate) async fn play(args: &Args, months: u32) -> anyhow::Result<ExitCode> {
@@ -65,8 +75,10 @@ impl Marketplace {
                     self.quiet().await?;
                 }
                 Some(date) => {
-                    self.hour.jump_to(at_ms - BEFORE_MS)?;
+                    self.hour.jump_to(at_ms - TOLD_BEFORE_MS)?;
                     self.all_told().await?;
+                    self.hour.jump_to(at_ms - BEFORE_MS)?;
+                    self.quiet().await?;
                     let run = self.cycle(&date.to_string(), at_ms).await?;
                     self.all_told().await?;
                     self.judge(args, &date.to_string(), &run, wrong).await?;
@@ -96,7 +108,7 @@ impl Marketplace {
         }
     }
 
-    /// Quiet, and no webhook waits for the hour of its next try either; the banks have answered.
+    /// Quiet, the banks have answered, sales are confirmed as far as they can be, and no webhook waits for the hour of its next try.
     async fn all_told(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         for _ in 0..TRIES_MAX {
@@ -108,12 +120,44 @@ impl Marketplace {
                 tokio::time::sleep(LOOK).await;
             }
             self.quiet().await?;
+            self.confirmed(deadline).await?;
             if self.stage.twin.standing().await?.again == 0 {
                 return Ok(());
             }
             self.hour.jump_to(self.hour.now_ms() + NEXT_TRY_MS)?;
         }
         bail!("webhooks were refused {TRIES_MAX} times")
+    }
+
+    /// Until no account is left that the daemon would ask about; it does so once a minute, so minutes go by.
+    async fn confirmed(&mut self, deadline: Instant) -> anyhow::Result<()> {
+        let mut left = self.confirmations_due().await?;
+        let mut changed = Instant::now();
+        while left > 0 {
+            if Instant::now() > deadline {
+                bail!("the sales of {left} accounts are not confirmed within {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(LOOK).await;
+            let now = self.confirmations_due().await?;
+            if now < left {
+                changed = Instant::now();
+            } else if changed.elapsed() > CONFIRM_STALL {
+                self.hour.jump_to(self.hour.now_ms() + MINUTE_MS)?;
+                changed = Instant::now();
+            }
+            left = now;
+        }
+        Ok(())
+    }
+
+    /// Accounts whose sales the daemon can confirm now and hasn't asked about.
+    async fn confirmations_due(&mut self) -> anyhow::Result<usize> {
+        let now_ms = self.hour.now_ms();
+        let mut due = 0;
+        for [from, again] in self.database.rows::<2>(ESTIMATED).await? {
+            due += usize::from(number(&from)? <= now_ms && number(&again)? <= now_ms);
+        }
+        Ok(due)
     }
 
     /// Waits for the hour to come and for its run to be completed; gives the run's id.
