@@ -14,7 +14,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 /// Milliseconds on a clock that never jumps and counts suspend; only differences mean anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootMs(pub i64);
 
 impl BootMs {

@@ -3,7 +3,11 @@
 //! [`Fact`] is one object of Stripe's as last told, whatever was told in whatever order; [`due`] compares what the facts of a charge come
 //! to with what is booked and gives what is missing. Nothing is ever taken back: a difference is one more entry. So the sums are a function
 //! of the facts alone, and not of the order, the number or the batches in which they arrived.
-use crate::{currency::Currency, earning::EarningKind, id::AccountId};
+use crate::{
+    currency::Currency,
+    earning::EarningKind,
+    id::{AccountId, CreatorId},
+};
 
 mod due;
 mod fact;
@@ -91,6 +95,43 @@ pub struct Transfer {
     pub destination_payment: Option<String>,
     /// When, Unix milliseconds.
     pub created_ms: i64,
+}
+
+/// One thing that Stripe tells about money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Something that entries are made of.
+    Fact(Fact),
+    /// A transfer of the platform's.
+    Transfer(Transfer),
+    /// An account whose metadata names its creator (`creator_id`).
+    Owner {
+        /// The account.
+        account: AccountId,
+        /// Whose.
+        creator: CreatorId,
+        /// Two letters.
+        country: Option<String>,
+    },
+}
+
+/// A movement of an account's Stripe balance: what an estimate is confirmed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Movement {
+    /// `txn_…`
+    pub id: String,
+    /// The object that moved it (`py_…`, `pyr_…`, `fr_…`).
+    pub source: Option<String>,
+    /// Of the account's balance in this currency.
+    pub currency: Currency,
+    /// Before fees, minor units; below 0: it left.
+    pub amount_minor: i64,
+    /// What was taken of it.
+    pub fee_minor: i64,
+    /// What it changed the balance by.
+    pub net_minor: i64,
+    /// When it can be paid out, Unix milliseconds.
+    pub available_on_ms: i64,
 }
 
 /// Amounts that don't fit into 64 bits: nothing of the charge is booked.

@@ -66,6 +66,7 @@ pub struct Settings {
     pub breaker: BreakerRules,
 }
 
+mod book;
 mod lead;
 mod observe;
 mod pass;
@@ -86,6 +87,7 @@ use crate::{
 use payout_shared::{
     answer::Sent,
     breaker::BreakerRules,
+    entries::Movement,
     id::{AccountId, PayoutId, RunId},
 };
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -101,6 +103,8 @@ enum Done {
     Account { account: AccountId, result: Result<AccountObject, ReadError> },
     /// An unknown payout was looked for in its account's list.
     Listed { payout: Unresolved, result: Result<resolve::Look, ReadError>, at: BootMs },
+    /// An account's balance was read for its estimated sales.
+    Moved { account: AccountId, result: Result<Vec<Movement>, ReadError> },
     /// The platform's account was read: the key works, and Stripe's Date is known.
     Platform(Result<AccountId, ReadError>),
 }
@@ -113,6 +117,16 @@ const RECORD_MAX: usize = 256;
 const IDLE_MS: i64 = 1_000;
 /// After the database failed, tried again this much later.
 const DATABASE_RETRY_MS: i64 = 500;
+
+/// When the books are looked at again, and which accounts are being asked about.
+#[derive(Debug, Default)]
+struct Books {
+    waiting_at: BootMs,
+    confirm_at: BootMs,
+    /// The last account that was asked about in this round.
+    place: String,
+    asked: HashSet<AccountId>,
+}
 
 /// The engine's memory. Nothing in it is needed after a crash: what counts is in the store.
 pub struct Engine {
@@ -141,6 +155,7 @@ pub struct Engine {
     platform: send::Platform,
     /// Health says what the newest plan said of Stripe's holding limit.
     holding_told: bool,
+    books: Books,
     stopping: bool,
     /// Something is left that needs no wait.
     again: bool,
@@ -173,6 +188,7 @@ impl Engine {
             failures_in: HashSet::new(),
             platform: send::Platform::default(),
             holding_told: false,
+            books: Books::default(),
             stopping: false,
             again: false,
         }

@@ -1,5 +1,5 @@
 //! Observing: "a payout object of Stripe's" becomes events, the same way for an answer, a webhook and a listing.
-use super::{Engine, lead::Lease, plan::read_of};
+use super::{Engine, book, lead::Lease, plan::read_of};
 use crate::{
     store::{
         StoreError,
@@ -11,12 +11,16 @@ use crate::{
 use payout_shared::{
     answer::PayoutObject,
     attempt::AttemptState,
+    entries::Told,
     id::AccountId,
     payout::{PayoutEvent, Which},
 };
 
 /// Stored webhooks looked at in one pass.
 const EVENTS_MAX: i64 = 200;
+
+/// Objects on an account that come and go with its money, and leave what is known of the account as it is.
+const OF_MONEY: [&str; 5] = ["charge", "balance", "payment_intent", "refund", "balance_transaction"];
 
 /// What a stored event leads to.
 enum Sighting {
@@ -34,9 +38,9 @@ impl Engine {
             return Ok(());
         }
         self.again |= rows.len() >= usize::try_from(EVENTS_MAX).unwrap_or(usize::MAX);
-        let (mut done, mut payouts) = (Vec::with_capacity(rows.len()), Vec::new());
+        let (mut done, mut payouts, mut told) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
         for row in rows {
-            match self.sight(lease, &row).await? {
+            match self.sight(lease, &row, &mut told).await? {
                 Sighting::Payout(object, key) => payouts.push((row.seq, *object, key)),
                 Sighting::Done(outcome) => done.push((row.seq, outcome)),
             }
@@ -49,13 +53,17 @@ impl Engine {
             self.parts.store.record_foreign(lease.fence, &foreign).await?;
         }
         done.extend(outcomes);
-        self.parts.store.events_done(lease.fence, &done).await?;
+        if told.is_empty() {
+            self.parts.store.events_done(lease.fence, &done).await?;
+        } else {
+            self.book(lease, &told, &done).await?;
+        }
         self.parts.changed.tell();
         Ok(())
     }
 
-    async fn sight(&mut self, lease: Lease, row: &InboxRow) -> Result<Sighting, StoreError> {
-        let Event { mode, account, idempotency_key, object, created_s, .. } =
+    async fn sight(&mut self, lease: Lease, row: &InboxRow, told: &mut Vec<Told>) -> Result<Sighting, StoreError> {
+        let Event { mode, account, idempotency_key, object, created_s, told: tells, .. } =
             match event::parse(row.event.body.as_bytes()) {
                 Ok(event) => event,
                 Err(error) => return Ok(Sighting::Done(format!("unreadable: {error}"))),
@@ -64,11 +72,18 @@ impl Engine {
             tracing::warn!(event = row.event.event_id, "an event of the other mode was set aside");
             return Ok(Sighting::Done("refused: of the other mode".to_owned()));
         }
+        let noted = book::words(&tells);
+        let owner = tells.iter().find(|told| matches!(told, Told::Owner { .. })).cloned();
+        told.extend(tells);
         match (object, account) {
+            (EventObject::Payout(_), _) if noted.is_some() => Ok(Sighting::Done(noted.unwrap_or_default())),
             (EventObject::Payout(payout), _) => Ok(Sighting::Payout(Box::new(payout), idempotency_key)),
             (EventObject::Account(object), _) => {
                 // An event may be older than what we read: it only says that there is something to read.
                 let account = object.id.clone();
+                if let Some(owner) = owner {
+                    self.book(lease, &[owner], &[]).await?;
+                }
                 let said_ms = created_s.map_or(0, |s| s.saturating_mul(1_000)).min(self.parts.clock.now_ms());
                 if row.event.event_type == "account.updated" && self.is_news(&account, said_ms).await? {
                     let read = read_of(object, account.clone(), said_ms);
@@ -76,6 +91,11 @@ impl Engine {
                 }
                 self.parts.store.mark_stale(&account).await?;
                 Ok(Sighting::Done("account noted".to_owned()))
+            }
+            (EventObject::Named { .. }, None) if noted.is_some() => Ok(Sighting::Done(noted.unwrap_or_default())),
+            // A payment on the account says nothing of the account itself.
+            (EventObject::Named { kind: Some(kind), .. }, Some(_)) if OF_MONEY.contains(&kind.as_str()) => {
+                Ok(Sighting::Done("not needed".to_owned()))
             }
             (EventObject::Named { kind, unreadable, .. }, Some(account)) => {
                 self.parts.store.mark_stale(&account).await?;

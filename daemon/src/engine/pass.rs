@@ -21,6 +21,7 @@ impl Engine {
         self.record(lease).await?;
         self.inherit(lease).await?;
         self.observe(lease).await?;
+        self.keep_books(lease).await?;
         self.break_runs(lease).await?;
         if !self.stopping {
             self.retry_due(lease).await?;

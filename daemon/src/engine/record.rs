@@ -48,13 +48,17 @@ impl Engine {
         }
         let arrived = std::mem::take(&mut self.arrived);
         let (mut batch, mut kept) = (Batch::default(), Vec::with_capacity(arrived.len()));
-        let mut platform = None;
+        let (mut platform, mut moved) = (None, Vec::new());
         for done in arrived {
             match done {
                 // What is asked for again isn't kept: only answers to money requests and listings are.
                 Done::Platform(result) => {
                     self.platform.answered();
                     platform = Some(result);
+                }
+                Done::Moved { account, result } => {
+                    self.books.asked.remove(&account);
+                    moved.push((account, result));
                 }
                 Done::Account { account, result } => batch.accounts.extend(self.account_read(account, result)),
                 Done::Sent { .. } | Done::Listed { .. } => kept.push(done),
@@ -81,6 +85,9 @@ impl Engine {
         }
         if !batch.accounts.is_empty() {
             self.parts.store.record_accounts(lease.fence, &batch.accounts).await?;
+        }
+        for (account, result) in moved {
+            self.moved(lease, &account, result).await?;
         }
         Ok(())
     }
@@ -118,7 +125,7 @@ impl Engine {
                 Done::Listed { payout, .. } => {
                     self.listing.remove(&payout.payout_id);
                 }
-                Done::Account { .. } | Done::Platform(_) => {}
+                Done::Account { .. } | Done::Moved { .. } | Done::Platform(_) => {}
             }
         }
     }
@@ -174,7 +181,7 @@ impl Engine {
                     }
                 }
             }
-            Done::Account { .. } | Done::Platform(_) => {}
+            Done::Account { .. } | Done::Moved { .. } | Done::Platform(_) => {}
         }
     }
 

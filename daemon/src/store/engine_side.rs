@@ -2,12 +2,13 @@
 use super::{
     Question, Store, StoreError,
     types::{
-        Change, Changed, Encode, Fence, Gate, Intended, KnownAttempt, PlanContext, PlanPage, RunRow, Unresolved,
-        Wanted, WorkLeft,
+        Booking, Change, Changed, Encode, Fence, Gate, Intended, KnownAttempt, PlanContext, PlanPage, RunRow,
+        ToConfirm, Unresolved, Wanted, WorkLeft,
     },
 };
 use payout_shared::{
     answer::PayoutObject,
+    entries::{Movement, Told},
     id::{AccountId, CreatorId, ObjectId, PayoutId, RunId},
 };
 
@@ -174,6 +175,54 @@ impl Store {
     pub async fn record_foreign(&self, fence: Fence, objects: &[(PayoutObject, String)]) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         on!(self, pool, sql => sql::attempts::foreign(pool, fence, now_ms, objects).await)
+    }
+
+    /// Records what webhooks tell about money, books the entries that follow, and marks the webhooks as looked at, in one transaction. What
+    /// waits (for its sale, its account) is kept and booked when that comes. Telling it again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn record_told(
+        &self,
+        fence: Fence,
+        told: &[Told],
+        outcomes: &[(i64, String)],
+    ) -> Result<Booking, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::told::record(pool, now_ms, fence, told, outcomes).await)
+    }
+
+    /// Books what was told before and waited, as far as it needn't wait any more: at most so many facts.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn book_waiting(&self, fence: Fence, limit: i64) -> Result<Booking, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::entries::book_waiting(pool, now_ms, fence, limit).await)
+    }
+
+    /// Accounts behind a place (in order of their ids) whose estimated sales can be confirmed by now.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn to_confirm(&self, after: &str, limit: i64) -> Result<Vec<ToConfirm>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::confirm::to_confirm(pool, now_ms, after, limit).await)
+    }
+
+    /// Confirms an account's estimated sales by what its balance says, in one transaction; the account is asked again a day later. What
+    /// was paid by then isn't changed: it is told in the journal and given back.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn confirm(
+        &self,
+        fence: Fence,
+        account: &AccountId,
+        movements: &[Movement],
+    ) -> Result<Booking, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::confirm::confirm(pool, now_ms, fence, account, movements).await)
     }
 
     /// How the database would answer a question, in its own words, a line a step: for whoever wonders why something is slow, and for the

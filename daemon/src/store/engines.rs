@@ -22,12 +22,18 @@ macro_rules! bodies {
         pub(in crate::store) mod cohort_ask;
         #[path = "../sql/cohorts.rs"]
         pub(in crate::store) mod cohorts;
+        #[path = "../sql/confirm.rs"]
+        pub(in crate::store) mod confirm;
         #[path = "../sql/creators.rs"]
         pub(in crate::store) mod creators;
+        #[path = "../sql/entries.rs"]
+        pub(in crate::store) mod entries;
         #[path = "../sql/explain.rs"]
         pub(in crate::store) mod explain;
         #[path = "../sql/facts.rs"]
         mod facts;
+        #[path = "../sql/foreign.rs"]
+        mod foreign;
         #[path = "../sql/holding.rs"]
         pub(in crate::store) mod holding;
         #[path = "../sql/holds.rs"]
@@ -44,6 +50,8 @@ macro_rules! bodies {
         pub(in crate::store) mod journal_read;
         #[path = "../sql/lease.rs"]
         pub(in crate::store) mod lease;
+        #[path = "../sql/overpaid.rs"]
+        mod overpaid;
         #[path = "../sql/pages.rs"]
         pub(in crate::store) mod pages;
         #[path = "../sql/plan.rs"]
@@ -64,6 +72,10 @@ macro_rules! bodies {
         pub(in crate::store) mod show;
         #[path = "../sql/state.rs"]
         pub(in crate::store) mod state;
+        #[path = "../sql/terms.rs"]
+        mod terms;
+        #[path = "../sql/told.rs"]
+        pub(in crate::store) mod told;
     };
 }
 

@@ -473,3 +473,25 @@ impl WorkLeft {
         [self.planned_due_ms, self.unknown_due_ms].into_iter().flatten().min()
     }
 }
+
+/// What booking wrote, and what it left.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Booking {
+    /// How many entries of each kind.
+    pub entries: std::collections::BTreeMap<payout_shared::earning::EarningKind, usize>,
+    /// Some of what they were made of: charges, payouts, reversals.
+    pub of: Vec<String>,
+    /// Charges whose amounts can't be: nothing of them was booked. A sentence each.
+    pub broken: Vec<String>,
+    /// What was confirmed otherwise than it had been paid by then: it was not changed. A sentence each.
+    pub differs: Vec<String>,
+}
+
+/// An account whose estimated sales can be confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToConfirm {
+    /// Which.
+    pub account: AccountId,
+    /// When the oldest of them was earned, Unix milliseconds.
+    pub earned_from_ms: i64,
+}

@@ -3,11 +3,12 @@
 //! Who comes in: the webhook door's inbox, the engine's sweep of events. Whom it may call: the lean reader.
 //! Invariant: an event is a hint. One that we can't read whole still gives what it names, never an error.
 use super::{
-    AccountObject,
+    AccountObject, told,
     wire::lean::{self, integer, owned, text},
 };
 use payout_shared::{
     answer::PayoutObject,
+    entries::Told,
     id::{AccountId, Mode},
 };
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct Event {
     pub idempotency_key: Option<String>,
     /// What it is about.
     pub object: EventObject,
+    /// What it tells about money.
+    pub told: Vec<Told>,
 }
 
 /// What an event is about, as it was when the event was made.
@@ -68,11 +71,14 @@ pub fn parse(bytes: &[u8]) -> Result<Event, NotAnEvent> {
     };
     let (id, kind) = (named("id")?, named("type")?);
     let account = account_of(&event);
+    let created_s = created_s(&event);
+    let said_ms = created_s.unwrap_or(0).saturating_mul(1_000);
     Ok(Event {
+        told: told::told(&event["data"]["object"], account.as_ref(), said_ms),
         id,
         kind,
         mode: lean::mode(&event),
-        created_s: created_s(&event),
+        created_s,
         api_version: owned(&event, "api_version"),
         idempotency_key: owned(&event["request"], "idempotency_key")
             .or_else(|| owned(&event["reason"]["request"], "idempotency_key")),

@@ -20,11 +20,13 @@ pub enum ReadClass {
     Payouts,
     /// `GET /v1/balance`.
     Balance,
+    /// `GET /v1/balance_transactions`.
+    Movements,
 }
 
 impl ReadClass {
     /// Every class.
-    pub const ALL: [Self; 3] = [Self::Account, Self::Payouts, Self::Balance];
+    pub const ALL: [Self; 4] = [Self::Account, Self::Payouts, Self::Balance, Self::Movements];
 }
 
 /// The rates, in thousandths of a request per second, so that 14.5/s is a whole number.
@@ -83,6 +85,7 @@ struct Buckets {
     account: Bucket,
     payouts: Bucket,
     balance: Bucket,
+    movements: Bucket,
     global: Bucket,
 }
 
@@ -103,6 +106,7 @@ impl Buckets {
             ReadClass::Account => &mut self.account,
             ReadClass::Payouts => &mut self.payouts,
             ReadClass::Balance => &mut self.balance,
+            ReadClass::Movements => &mut self.movements,
         };
         (of, &mut self.global)
     }
@@ -124,6 +128,7 @@ impl Limits {
             account: read(),
             payouts: read(),
             balance: read(),
+            movements: read(),
             // Room for what is kept for creates, and for one read beside it.
             global: Bucket::new(
                 rates.global_milli_per_s,
@@ -177,6 +182,7 @@ impl Limits {
             ReadClass::Account => &self.0.turns[0],
             ReadClass::Payouts => &self.0.turns[1],
             ReadClass::Balance => &self.0.turns[2],
+            ReadClass::Movements => &self.0.turns[3],
         };
         let _turn = turn.lock().await;
         while let Err(at) = self.try_read(class) {
@@ -224,8 +230,8 @@ impl Limits {
 
     fn buckets(&self, now: BootMs) -> MutexGuard<'_, Buckets> {
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let Buckets { create, account, payouts, balance, global, .. } = &mut *buckets;
-        for bucket in [create, account, payouts, balance, global] {
+        let Buckets { create, account, payouts, balance, movements, global, .. } = &mut *buckets;
+        for bucket in [create, account, payouts, balance, movements, global] {
             bucket.fill(now);
         }
         buckets

@@ -3,7 +3,8 @@
 //! Who comes in: the engine and the desk, through the trait. Whom it may call: the clock, the limits, its own connections.
 //! Invariant: a money request is written at most once per call, with exactly the bytes that were stored; nothing here repeats it.
 use super::{
-    AccountObject, Limits, ListPage, ListRequest, MoneyRequest, ReadError, Stripe, StripeClock,
+    AccountObject, Limits, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest, ReadError, Stripe,
+    StripeClock,
     connect::{Answer, Connections, Failure, Terms},
     limits::ReadClass,
     wire::{self, BalanceObject, Get, answer},
@@ -173,6 +174,16 @@ impl Stripe for LiveStripe {
             } else {
                 Err(ReadError::Unreadable(format!("asked for payout {payout}, got {}", object.id)))
             }
+        })
+    }
+
+    fn movements(&self, request: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let get = wire::list_movements(&request);
+            let body = inner.read(ReadClass::Movements, get, &request.account).await?.0;
+            let (movements, has_more) = wire::movements(&body).map_err(ReadError::Unreadable)?;
+            Ok(MovementsPage { movements, has_more })
         })
     }
 

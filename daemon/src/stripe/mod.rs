@@ -10,6 +10,7 @@ mod gate;
 pub mod limits;
 mod live;
 pub mod signature;
+mod told;
 pub mod wire;
 
 pub use date::StripeClock;
@@ -21,6 +22,7 @@ use futures::future::BoxFuture;
 use payout_shared::{
     answer::{PayoutObject, Sent},
     currency::Currency,
+    entries::Movement,
     id::{AccountId, DestinationId, Mode, ObjectId},
 };
 
@@ -99,6 +101,26 @@ pub struct ListPage {
     pub date_ms: Option<i64>,
 }
 
+/// Which movements of an account's balance to list: newest first.
+#[derive(Clone, Debug)]
+pub struct MovementsRequest {
+    /// `Stripe-Account`.
+    pub account: AccountId,
+    /// Made at or after, seconds by Stripe's clock.
+    pub created_from_s: i64,
+    /// The last one of the page before.
+    pub starting_after: Option<String>,
+}
+
+/// A page of movements.
+#[derive(Clone, Debug)]
+pub struct MovementsPage {
+    /// At most 100.
+    pub movements: Vec<Movement>,
+    /// There are more.
+    pub has_more: bool,
+}
+
 /// Why a read gave nothing. Reads may be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -133,6 +155,8 @@ pub trait Stripe: Send + Sync + 'static {
     fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>>;
     /// Reads one payout of an account: what a person named, or what became of a cancel or a reversal.
     fn payout(&self, account: AccountId, payout: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>>;
+    /// One page of an account's balance transactions.
+    fn movements(&self, request: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>>;
     /// The platform's own account id: proves the key.
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>>;
     /// Stripe's time now (Unix milliseconds): the last `Date` seen plus what has passed since, and how long ago it was seen (milliseconds).

@@ -9,7 +9,7 @@ use payout_shared::{
 use payoutd::{
     doors::schedule::Schedule,
     health::Topic,
-    stripe::{AccountObject, ListPage, ListRequest, MoneyRequest, ReadError, Stripe},
+    stripe::{AccountObject, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest, ReadError, Stripe},
 };
 use std::sync::Arc;
 
@@ -125,6 +125,9 @@ impl Stripe for Dated {
     }
     fn payout(&self, _: AccountId, _: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>> {
         unreachable!("the schedule reads nothing")
+    }
+    fn movements(&self, _: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>> {
+        unreachable!("the schedule confirms nothing")
     }
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>> {
         unreachable!("the schedule reads nothing")

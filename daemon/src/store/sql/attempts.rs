@@ -1,5 +1,5 @@
 //! What the engine asks about attempts: which are unresolved, which were left on the wire by a dead engine, whose an object is.
-use super::{DB, Pool, Query, begin, change, commit, journal, lease};
+use super::{DB, Pool, Query, begin, commit, foreign, journal, lease};
 use crate::store::{
     StoreError,
     types::{Fence, KnownAttempt, Note, Unresolved, WorkLeft},
@@ -130,7 +130,7 @@ pub(in crate::store) async fn foreign(
     lease::check(&mut tx, fence).await?;
     let mut notes = Vec::new();
     for (object, why) in objects {
-        if change::record_foreign(&mut tx, now_ms, object, None, why).await? {
+        if foreign::record(&mut tx, now_ms, object, None, why).await? {
             notes.push(Note {
                 actor: "engine".to_owned(),
                 action: "payout.foreign".to_owned(),

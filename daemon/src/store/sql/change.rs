@@ -1,6 +1,6 @@
 //! The one place where a payout's state is written: every change goes through the core's transition function and leaves a journal
 //! row in the same transaction.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, journal, lease};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, foreign, journal, lease, overpaid};
 use crate::store::{
     StoreError,
     types::{AttemptChange, Change, Changed, Fence, Note},
@@ -68,8 +68,8 @@ pub(super) async fn in_tx(
         if let (Some(attempt), Some(known)) = (&change.attempt, &known) {
             write_attempt(tx, now_ms, attempt, known, change.late.is_none()).await?;
         }
-        consequences(tx, now_ms, row, change, verdict).await?;
-        notes.extend(note(row, change, from, verdict));
+        let owed = consequences(tx, now_ms, row, change, verdict).await?;
+        notes.extend(note(row, change, from, verdict).into_iter().chain(owed));
         changed.push(Changed { payout_id: change.payout_id.clone(), run_id: RunId::new(&row.run_id), verdict, from });
     }
     for (id, row) in held.iter().filter(|(_, row)| row.touched) {
@@ -172,13 +172,13 @@ async fn consequences(
     row: &mut Held,
     change: &Change,
     verdict: Option<Verdict>,
-) -> Result<(), StoreError> {
+) -> Result<Option<Note>, StoreError> {
     // Only the money of the payout's own object: another's coming back says nothing of this one.
     let money_back = change.late.is_none()
         && seen(change).is_some_and(|object| {
             object.failure_balance_transaction.is_some() && row.object.as_deref() == Some(object.id.as_str())
         });
-    late_objects(tx, now_ms, row, change, verdict).await?;
+    let touched = late_objects(tx, now_ms, row, change, verdict).await?;
     if !row.released
         && releases(row.state, row.object.is_some(), money_back)
         && !late_is_alive(tx, &change.payout_id).await?
@@ -201,7 +201,12 @@ async fn consequences(
     if let Some((cause, reason)) = &change.hold {
         hold(tx, now_ms, &row.creator_id, cause, reason, &change.by.to_string()).await?;
     }
-    Ok(())
+    match seen(change).filter(|_| touched) {
+        Some(object) => {
+            overpaid::settle(tx, now_ms, &change.payout_id, (row.state, row.object.is_some()), object).await
+        }
+        None => Ok(None),
+    }
 }
 
 /// What follows from a failure that is news: it is tried again by itself when its cause passes, and held against whom it is to be held.
@@ -227,26 +232,27 @@ async fn failed_now(
 }
 
 /// A late object is remembered beside the payout and holds the creator. While it lives the entries are spent: those that nobody else
-/// took meanwhile are locked again.
+/// took meanwhile are locked again, the rest is owed. Tells whether money of an object came or went beside the payout's own.
 async fn late_objects(
     tx: &mut Tx,
     now_ms: i64,
     row: &mut Held,
     change: &Change,
     verdict: Option<Verdict>,
-) -> Result<(), StoreError> {
-    let Some(object) = seen(change) else { return Ok(()) };
+) -> Result<bool, StoreError> {
+    let Some(object) = seen(change) else { return Ok(false) };
     let late = change
         .late
         .clone()
         .or_else(|| (verdict == Some(Verdict::Late)).then(|| "executed although it was judged unexecuted".to_owned()));
     if let Some(why) = late {
-        record_foreign(tx, now_ms, object, Some(&change.payout_id), &why).await?;
+        foreign::record(tx, now_ms, object, Some(&change.payout_id), &why).await?;
         hold(tx, now_ms, &row.creator_id, "late_execution", &why, &change.by.to_string()).await?;
         if row.released && late_is_alive(tx, &change.payout_id).await? {
             relock(tx, &change.payout_id).await?;
             row.released = false;
         }
+        Ok(true)
     } else if object.failure_balance_transaction.is_some() {
         // One that was recorded as late has failed, and its money is back.
         let status = object.status.map_or("?", |status| status.as_str());
@@ -255,8 +261,10 @@ async fn late_objects(
             .bind(object.id.as_str())
             .execute(&mut **tx)
             .await?;
+        Ok(true)
+    } else {
+        Ok(false)
     }
-    Ok(())
 }
 
 /// A late object of the payout took money that hasn't come back, as far as is known.
@@ -309,33 +317,6 @@ pub(super) async fn hold(tx: &mut Tx, now_ms: i64, creator: &str, cause: &str, r
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// Remembers an object that no payout's newest attempt explains: shown, never dropped.
-pub(super) async fn record_foreign(
-    tx: &mut Tx,
-    now_ms: i64,
-    object: &PayoutObject,
-    payout: Option<&PayoutId>,
-    why: &str,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query::<DB>(
-        "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (object_id) DO UPDATE SET status = \
-         CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
-    )
-    .bind(object.id.as_str())
-    .bind(object.account.as_str())
-    .bind(object.currency.as_str())
-    .bind(object.amount_minor)
-    .bind(object.status.map_or("?", |status| status.as_str()))
-    .bind(object.automatic)
-    .bind(payout.map(PayoutId::as_str))
-    .bind(why)
-    .bind(now_ms)
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() > 0)
 }
 
 /// An attempt under change, as read under its lock.

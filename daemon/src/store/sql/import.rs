@@ -1,6 +1,6 @@
 //! Earnings from a file: one transaction, thousands of rows a statement. A sale is named by its charge; the same charge with the same
 //! values is known, with other values it is a contradiction and nothing at all is imported.
-use super::{DB, Pool, Tx, begin, commit, journal};
+use super::{DB, Pool, Tx, begin, commit, entries, journal};
 use crate::store::{
     StoreError,
     door_types::{EarningRow, ImportDone, ImportError, RowError},
@@ -27,10 +27,14 @@ pub(in crate::store) async fn import(
     let accounts = accounts_of(rows)?;
     let mut tx = begin(pool).await?;
     upsert_accounts(&mut tx, now_ms, &accounts).await?;
-    upsert_creators(&mut tx, &accounts).await?;
+    let creators: BTreeSet<&str> = accounts.values().map(|row| row.creator.as_str()).collect();
+    upsert_creators(&mut tx, &creators).await?;
     let (mut imported, mut written, mut errors) = (0_u64, 0_u64, Vec::new());
     for chunk in rows.chunks(ROWS_PER_STATEMENT) {
         let new = insert_entries(&mut tx, now_ms, chunk).await?;
+        // What hangs on these sales: their reserves, and what Stripe told of them before.
+        let charges = chunk.iter().map(|row| (row.source_id.as_str(), row.earned_at_ms));
+        entries::book_imported(&mut tx, now_ms, charges).await?;
         if new < count(chunk.len()) {
             errors.extend(contradictions(&mut tx, chunk).await?);
             if errors.len() >= ERRORS_MAX {
@@ -45,7 +49,7 @@ pub(in crate::store) async fn import(
         return Err(ImportError::Rows(errors));
     }
     let known = written.saturating_sub(imported);
-    let creators = count(accounts.values().map(|row| &row.creator).collect::<BTreeSet<_>>().len());
+    let creators = count(creators.len());
     let note = Note {
         actor: by.to_string(),
         action: "earnings.import".to_owned(),
@@ -164,8 +168,7 @@ async fn insert_accounts(
 }
 
 /// The platform's row and our settings for creators that have none: switched on; what is set already stays.
-async fn upsert_creators(tx: &mut Tx, accounts: &BTreeMap<&str, &EarningRow>) -> Result<(), ImportError> {
-    let creators: BTreeSet<&str> = accounts.values().map(|row| row.creator.as_str()).collect();
+pub(super) async fn upsert_creators(tx: &mut Tx, creators: &BTreeSet<&str>) -> Result<(), StoreError> {
     for chunk in creators.iter().collect::<Vec<_>>().chunks(ROWS_PER_STATEMENT) {
         // An adopted users table needn't have a unique index that a conflict could name.
         let mut insert = QueryBuilder::<DB>::new(
@@ -215,8 +218,9 @@ async fn insert_entries(tx: &mut Tx, now_ms: i64, rows: &[EarningRow]) -> Result
 /// Rows whose charge is stored with other values.
 async fn contradictions(tx: &mut Tx, rows: &[EarningRow]) -> Result<Vec<RowError>, ImportError> {
     let mut query = QueryBuilder::<DB>::new(
-        "SELECT source_id, account_id, currency, gross_minor, fee_minor, earned_at_ms FROM creator_earnings \
-         WHERE source_type = 'charge' AND kind = 'sale' AND source_id IN (",
+        "SELECT e.source_id, e.account_id, e.currency, e.gross_minor, e.fee_minor, e.earned_at_ms, f.fact_id IS NOT NULL \
+         FROM creator_earnings e LEFT JOIN earning_facts f ON f.fact_id = e.source_id AND f.kind = 'sale' \
+         WHERE e.source_type = 'charge' AND e.kind = 'sale' AND e.source_id IN (",
     );
     let mut list = query.separated(", ");
     for row in rows {
@@ -226,13 +230,13 @@ async fn contradictions(tx: &mut Tx, rows: &[EarningRow]) -> Result<Vec<RowError
     let mut stored = HashMap::new();
     for row in query.build().persistent(false).fetch_all(&mut **tx).await? {
         let id: String = row.try_get(0)?;
-        let values: (String, String, i64, i64, i64) =
-            (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+        let values: (String, String, i64, i64, i64, bool) =
+            (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
         stored.insert(id, values);
     }
     let mut errors = Vec::new();
     for row in rows {
-        let Some((account, currency, gross, fee, earned_at)) = stored.get(&row.source_id) else {
+        let Some((account, currency, gross, fee, earned_at, told)) = stored.get(&row.source_id) else {
             return Err(StoreError::Broken(format!("charge {} was neither inserted nor found", row.source_id)).into());
         };
         let differs = [
@@ -242,7 +246,13 @@ async fn contradictions(tx: &mut Tx, rows: &[EarningRow]) -> Result<Vec<RowError
             ("fee_minor", fee.to_string(), row.fee_minor.to_string()),
             ("earned_at", moment(*earned_at), moment(row.earned_at_ms)),
         ];
-        errors.extend(differs.into_iter().filter(|(_, known, new)| known != new).map(|(column, known, new)| {
+        // What Stripe told of a sale has Stripe's own moment, and the currency that it settled in.
+        let asked = match told {
+            false => differs.len(),
+            true if *currency == row.currency.to_string() => 4,
+            true => 1,
+        };
+        errors.extend(differs.into_iter().take(asked).filter(|(_, known, new)| known != new).map(|(column, known, new)| {
             RowError {
                 line: row.line,
                 column,

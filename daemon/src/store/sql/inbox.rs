@@ -1,5 +1,5 @@
 //! Webhooks: stored before they are answered, once per event id, understood later in the order they came.
-use super::{DB, Pool, Query, begin, commit, lease};
+use super::{DB, Pool, Query, Tx, begin, commit, lease};
 use crate::store::{
     StoreError,
     door_types::{InboxEvent, InboxRow},
@@ -86,6 +86,12 @@ pub(in crate::store) async fn done(
 ) -> Result<(), StoreError> {
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, fence).await?;
+    mark(&mut tx, now_ms, outcomes).await?;
+    Ok(commit(tx).await?)
+}
+
+/// The same within a transaction.
+pub(super) async fn mark(tx: &mut Tx, now_ms: i64, outcomes: &[(i64, String)]) -> Result<(), StoreError> {
     for chunk in outcomes.chunks(EVENTS_PER_STATEMENT) {
         let mut update = QueryBuilder::<DB>::new("UPDATE webhook_inbox SET outcome = v.column2, processed_at_ms = ");
         update.push_bind(now_ms).push(" FROM (");
@@ -93,7 +99,7 @@ pub(in crate::store) async fn done(
             row.push_bind(*seq).push_bind(outcome);
         });
         update.push(") AS v WHERE seq = v.column1 AND processed_at_ms IS NULL");
-        update.build().persistent(false).execute(&mut *tx).await?;
+        update.build().persistent(false).execute(&mut **tx).await?;
     }
-    Ok(commit(tx).await?)
+    Ok(())
 }

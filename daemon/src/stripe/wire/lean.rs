@@ -5,6 +5,7 @@ use payout_shared::{
     answer::{PayoutObject, StripeError},
     attempt::METADATA_KEY,
     currency::Currency,
+    entries::Movement,
     id::{AccountId, DestinationId, Mode, ObjectId},
     payout::ObjectStatus,
 };
@@ -92,6 +93,28 @@ pub(crate) fn balance(object: &Value) -> Result<BalanceObject, String> {
     Ok(BalanceObject { mode, available: amounts("available")?, pending: amounts("pending")? })
 }
 
+/// Balance transactions. Read leanly only: their types and sources are an open set that a strict reader refuses.
+pub(crate) fn movements(page: &Value) -> Result<(Vec<Movement>, bool), String> {
+    let list = page["data"].as_array().ok_or_else(|| "no list of balance transactions".to_owned())?;
+    let has_more = flag(page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    Ok((list.iter().map(movement).collect::<Result<_, _>>()?, has_more))
+}
+
+fn movement(object: &Value) -> Result<Movement, String> {
+    let id = text(object, "id").ok_or_else(|| "a balance transaction without an id".to_owned())?;
+    let missing = |what: &str| format!("balance transaction {id} has no usable {what}");
+    let amount = |name: &str| integer(object, name).ok_or_else(|| missing(name));
+    Ok(Movement {
+        id: id.to_owned(),
+        source: id_of(&object["source"]).map(str::to_owned),
+        currency: currency(object).ok_or_else(|| missing("currency"))?,
+        amount_minor: amount("amount")?,
+        fee_minor: amount("fee")?,
+        net_minor: amount("net")?,
+        available_on_ms: amount("available_on")?.saturating_mul(1_000),
+    })
+}
+
 /// Stripe's error object; `None` when the body has none (a string in its place isn't one).
 pub(crate) fn error(body: &Value) -> Option<StripeError> {
     let error = body["error"].as_object().map(|_| &body["error"])?;
@@ -116,11 +139,11 @@ pub(crate) fn integer(object: &Value, name: &str) -> Option<i64> {
     object.get(name)?.as_i64()
 }
 
-fn flag(object: &Value, name: &str) -> Option<bool> {
+pub(crate) fn flag(object: &Value, name: &str) -> Option<bool> {
     object.get(name)?.as_bool()
 }
 
-fn currency(object: &Value) -> Option<Currency> {
+pub(crate) fn currency(object: &Value) -> Option<Currency> {
     Currency::parse(text(object, "currency")?).ok()
 }
 
@@ -129,6 +152,6 @@ pub(crate) fn mode(object: &Value) -> Option<Mode> {
 }
 
 /// The id of something that Stripe shows either as an id or, expanded, as an object.
-fn id_of(value: &Value) -> Option<&str> {
+pub(crate) fn id_of(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| text(value, "id"))
 }

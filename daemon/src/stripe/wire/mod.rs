@@ -9,12 +9,13 @@ pub(crate) mod lean;
 mod typed;
 
 pub use encode::{CREATE_PATH, Get, cancel_body, cancel_path, create_body, reverse_body, reverse_path};
-pub(crate) use encode::{get_account, get_balance, get_payout, get_platform, list_payouts};
+pub(crate) use encode::{get_account, get_balance, get_payout, get_platform, list_movements, list_payouts};
 
 use super::AccountObject;
 use payout_shared::{
     answer::PayoutObject,
     currency::Currency,
+    entries::Movement,
     id::{AccountId, Mode},
 };
 use serde_json::Value;
@@ -65,6 +66,14 @@ pub fn payouts(bytes: &[u8], account: &AccountId) -> Result<(Vec<PayoutObject>, 
         Some(page) => Ok(page),
         None => lean::payouts(&value(bytes)?, account),
     }
+}
+
+/// Reads a page of an account's balance transactions, and whether there are more.
+///
+/// # Errors
+/// What is wrong with it. One that can't be read fails the page: what it moved would be left out.
+pub fn movements(bytes: &[u8]) -> Result<(Vec<Movement>, bool), String> {
+    lean::movements(&value(bytes)?)
 }
 
 /// Reads a balance.

@@ -13,7 +13,10 @@ use payout_shared::{
 };
 use payoutd::{
     clock::{Clock, ManualClock},
-    stripe::{AccountObject, ListPage, ListRequest, MoneyRequest, ReadError, Stripe, StripeClock, wire},
+    stripe::{
+        AccountObject, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest, ReadError, Stripe,
+        StripeClock, wire,
+    },
 };
 use std::{
     collections::HashMap,
@@ -30,6 +33,8 @@ struct Memory {
     left: Vec<(String, String)>,
     bodies: HashMap<String, String>,
     listings: usize,
+    movements: usize,
+    no_movements: bool,
     /// Which request met which trouble, by its key, until somebody asks.
     met: Vec<(String, Trouble)>,
     wrong: Vec<String>,
@@ -136,6 +141,16 @@ impl Shared {
         self.memory().listings
     }
 
+    /// Pages of balance transactions that were asked for.
+    pub(super) fn movements(&self) -> usize {
+        self.memory().movements
+    }
+
+    /// Balance transactions can't be read from now on.
+    pub(super) fn hide_movements(&self, hide: bool) {
+        self.memory().no_movements = hide;
+    }
+
     /// A request that was lost on its way arrives after all.
     pub(super) fn execute_behind_our_back(&self, account: &str, key: &str, body: &str) {
         let http =
@@ -147,6 +162,18 @@ impl Shared {
         let before = self.twin.ledger().len();
         let _ = self.twin.handle(&http);
         assert_eq!(self.twin.ledger().len(), before + 1);
+    }
+
+    /// Somebody else asks Stripe for something, as the platform; the answer.
+    pub(super) fn somebody(&self, path: &str, body: &str) -> serde_json::Value {
+        let method = if body.is_empty() { Method::GET } else { Method::POST };
+        let http = TwinStripe::request(method, path, stripe_twin::TEST_KEY, None)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(body.to_owned()))
+            .unwrap();
+        let Wire::Answer(response) = self.twin.handle(&http).wire else { panic!("no answer to {path}") };
+        assert!(response.status().is_success(), "{path}: {:?}", response.body());
+        serde_json::from_slice(response.body()).unwrap()
     }
 
     /// What the engine did that it may never do.
@@ -403,6 +430,22 @@ impl Stripe for TwinStripe {
             let _work = Work::begin(&this.shared);
             let body = this.read(&format!("/v1/payouts/{payout}"), Some(&account), &account)?;
             wire::payout(&body, &account).map_err(ReadError::Unreadable)
+        })
+    }
+
+    fn movements(&self, request: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let _work = Work::begin(&this.shared);
+            this.shared.memory().movements += 1;
+            if this.shared.memory().no_movements {
+                return Err(ReadError::Unreachable("no answer".to_owned()));
+            }
+            let after = request.starting_after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
+            let path = format!("/v1/balance_transactions?created[gte]={}&limit=100{after}", request.created_from_s);
+            let body = this.read(&path, Some(&request.account), &request.account)?;
+            let (movements, has_more) = wire::movements(&body).map_err(ReadError::Unreadable)?;
+            Ok(MovementsPage { movements, has_more })
         })
     }
 

@@ -69,6 +69,22 @@ pub(super) fn creator(n: usize) -> CreatorId {
     CreatorId::new(format!("creator{n:03}"))
 }
 
+/// A sale of creator n as a file has it, payable.
+pub(super) fn imported(n: usize, minor: i64) -> EarningRow {
+    EarningRow {
+        line: 2,
+        creator: creator(n),
+        account: AccountId::new(account(n)),
+        country: "US".to_owned(),
+        currency: usd(),
+        gross_minor: minor,
+        fee_minor: 0,
+        earned_at_ms: START_MS - 30 * 86_400_000,
+        available_on_ms: START_MS - 20 * 86_400_000,
+        source_id: String::new(),
+    }
+}
+
 pub(super) fn settings() -> Settings {
     Settings {
         lease_ms: 15_000,
@@ -133,18 +149,7 @@ impl World {
     /// A sale of creator n, payable.
     pub(super) async fn earn(&mut self, n: usize, minor: i64) {
         self.charges += 1;
-        let row = EarningRow {
-            line: 2,
-            creator: creator(n),
-            account: AccountId::new(account(n)),
-            country: "US".to_owned(),
-            currency: usd(),
-            gross_minor: minor,
-            fee_minor: 0,
-            earned_at_ms: START_MS - 30 * 86_400_000,
-            available_on_ms: START_MS - 20 * 86_400_000,
-            source_id: format!("ch_{}", self.charges),
-        };
+        let row = EarningRow { source_id: format!("ch_{}", self.charges), ..imported(n, minor) };
         self.store.import_earnings(&[row], "test.csv", &ann(), |_| ()).await.unwrap();
     }
 
@@ -176,6 +181,22 @@ impl World {
             state: RunState::Planning,
             cutoff_ms: START_MS,
             instant_ms,
+            creators: Vec::new(),
+            by: By::Schedule,
+            reason: None,
+        };
+        self.store.insert_run(&new).await.unwrap().0
+    }
+
+    /// A run asked for now: what was earned by now counts.
+    pub(super) async fn run_now(&self, day: i8) -> RunRow {
+        let now_ms = self.clock.now_ms();
+        let new = NewRun {
+            cycle_date: date(2026, 12, day),
+            kind: RunKind::Manual,
+            state: RunState::Planning,
+            cutoff_ms: now_ms,
+            instant_ms: now_ms,
             creators: Vec::new(),
             by: By::Schedule,
             reason: None,

@@ -1,0 +1,123 @@
+//! Booking: what webhooks tell about money becomes entries. The store books it with the inbox's marks in one transaction; what waits is
+//! looked at again from time to time. Estimated sales are confirmed from their accounts' balances, account by account.
+use super::{Done, Engine, lead::Lease};
+use crate::{
+    store::{StoreError, types::Booking},
+    stripe::{MovementsRequest, ReadError, Stripe},
+};
+use payout_shared::{
+    entries::{Movement, Told},
+    id::AccountId,
+};
+use std::sync::Arc;
+
+/// Facts that waited, booked at most in one pass.
+const WAITING_MAX: i64 = 200;
+/// What waits is looked at this often, milliseconds.
+const WAITING_MS: i64 = 5_000;
+/// Accounts asked about at once, and in one question to the store.
+const CONFIRM_MAX: usize = 16;
+/// When no account is left to confirm, the store is asked again after this, milliseconds.
+const CONFIRM_MS: i64 = 60_000;
+/// Pages of 100 of one account in one reading: what is older than these is read with the next.
+const PAGES_MAX: usize = 50;
+/// Movements older than the oldest estimated sale by this much are read too, seconds: Stripe dates a charge before its intent succeeds.
+const MARGIN_S: i64 = 86_400;
+
+/// What a webhook told, in a few words for its outcome; `None`: nothing of money.
+pub(super) fn words(told: &[Told]) -> Option<String> {
+    let names: Vec<&str> = told
+        .iter()
+        .filter_map(|told| match told {
+            Told::Fact(fact) => Some(fact.id.as_str()),
+            Told::Transfer(transfer) => Some(transfer.id.as_str()),
+            Told::Owner { .. } => None,
+        })
+        .collect();
+    (!names.is_empty()).then(|| format!("noted: {}", names.join(", ")))
+}
+
+impl Engine {
+    /// Records what was told, with the marks of the webhooks that told it.
+    pub(super) async fn book(&self, lease: Lease, told: &[Told], outcomes: &[(i64, String)]) -> Result<(), StoreError> {
+        say(&self.parts.store.record_told(lease.fence, told, outcomes).await?);
+        Ok(())
+    }
+
+    /// Books what waited and needn't any more, and asks Stripe about accounts whose sales are estimated.
+    pub(super) async fn keep_books(&mut self, lease: Lease) -> Result<(), StoreError> {
+        let now = self.parts.clock.boot();
+        if self.books.waiting_at <= now {
+            let booking = self.parts.store.book_waiting(lease.fence, WAITING_MAX).await?;
+            self.books.waiting_at = now.plus_ms(WAITING_MS);
+            if !booking.entries.is_empty() {
+                self.parts.changed.tell();
+            }
+            say(&booking);
+        }
+        if self.stopping || self.books.confirm_at > now || !self.books.asked.is_empty() {
+            return Ok(());
+        }
+        let Some(stripe) = self.parts.stripe.clone() else { return Ok(()) };
+        let limit = i64::try_from(CONFIRM_MAX).unwrap_or(i64::MAX);
+        let due = self.parts.store.to_confirm(&self.books.place, limit).await?;
+        if due.len() < CONFIRM_MAX {
+            self.books.confirm_at = now.plus_ms(CONFIRM_MS);
+        }
+        self.books.place =
+            due.last().filter(|_| due.len() == CONFIRM_MAX).map_or_else(String::new, |last| last.account.to_string());
+        for wanted in due {
+            self.books.asked.insert(wanted.account.clone());
+            let (stripe, done) = (stripe.clone(), self.done_tx.clone());
+            let from_s = wanted.earned_from_ms.div_euclid(1_000).saturating_sub(MARGIN_S);
+            tokio::spawn(async move {
+                let result = movements(&stripe, &wanted.account, from_s).await;
+                let _ = done.send(Done::Moved { account: wanted.account, result }).await;
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes what an account's balance said. A read that failed is made again with the next round.
+    pub(super) async fn moved(
+        &self,
+        lease: Lease,
+        account: &AccountId,
+        result: Result<Vec<Movement>, ReadError>,
+    ) -> Result<(), StoreError> {
+        match result {
+            Ok(movements) => {
+                let booking = self.parts.store.confirm(lease.fence, account, &movements).await?;
+                say(&booking);
+            }
+            Err(error) => tracing::warn!(%account, %error, "the account's sales were not confirmed: tried again later"),
+        }
+        Ok(())
+    }
+}
+
+/// All movements of an account's balance since then, newest first.
+async fn movements(stripe: &Arc<dyn Stripe>, account: &AccountId, from_s: i64) -> Result<Vec<Movement>, ReadError> {
+    let (mut all, mut after) = (Vec::new(), None);
+    for _ in 0..PAGES_MAX {
+        let request =
+            MovementsRequest { account: account.clone(), created_from_s: from_s, starting_after: after.take() };
+        let page = stripe.movements(request).await?;
+        after = page.movements.last().map(|movement| movement.id.clone()).filter(|_| page.has_more);
+        all.extend(page.movements);
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// What people must hear of.
+fn say(booking: &Booking) {
+    for broken in &booking.broken {
+        tracing::error!(broken, "nothing of it was booked");
+    }
+    for differs in &booking.differs {
+        tracing::error!(differs, "an earning was confirmed otherwise than it was paid: it was left as it is");
+    }
+}

@@ -1,0 +1,31 @@
+//! Payout objects on our accounts that no payout of ours explains.
+use super::{DB, Tx};
+use crate::store::StoreError;
+use payout_shared::{answer::PayoutObject, id::PayoutId};
+
+/// Remembers an object that no payout's newest attempt explains: shown, never dropped.
+pub(super) async fn record(
+    tx: &mut Tx,
+    now_ms: i64,
+    object: &PayoutObject,
+    payout: Option<&PayoutId>,
+    why: &str,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query::<DB>(
+        "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (object_id) DO UPDATE SET status = \
+         CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
+    )
+    .bind(object.id.as_str())
+    .bind(object.account.as_str())
+    .bind(object.currency.as_str())
+    .bind(object.amount_minor)
+    .bind(object.status.map_or("?", |status| status.as_str()))
+    .bind(object.automatic)
+    .bind(payout.map(PayoutId::as_str))
+    .bind(why)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
