@@ -30,4 +30,6 @@ pub mod plan;
 pub mod policy;
 pub mod retry;
 pub mod roles;
+pub mod rollback;
 pub mod run;
+pub mod undo;

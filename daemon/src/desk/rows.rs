@@ -1,5 +1,8 @@
 //! Rows of the store as the control API's messages.
-use crate::store::door_types::{AttemptRow, BooksReport, CauseRow, ItemRow, MoneyCount, PayoutRow};
+use crate::store::{
+    door_types::{AttemptRow, BooksReport, CauseRow, ItemRow, MoneyCount, PayoutRow},
+    types::RollbackShow,
+};
 use payout_proto::v1;
 use payout_shared::{journal::Entry, payout::PayoutState};
 
@@ -132,5 +135,19 @@ pub fn books(report: BooksReport) -> v1::CheckBooksReply {
         violations: report.violations,
         violations_total: report.violations_total,
         totals: totals.collect(),
+    }
+}
+
+/// A confirmed rollback, and how far it is.
+#[must_use]
+pub fn rollback(show: RollbackShow) -> v1::RollbackPart {
+    v1::RollbackPart {
+        hash: show.hash,
+        reason: show.reason,
+        asked_by: show.asked_by,
+        asked_at_ms: show.asked_at_ms,
+        left: show.left,
+        refused: show.cancels_refused,
+        to_approve: show.to_approve,
     }
 }

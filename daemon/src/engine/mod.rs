@@ -66,6 +66,7 @@ pub struct Settings {
     pub breaker: BreakerRules,
 }
 
+mod again;
 mod book;
 mod lead;
 mod observe;
@@ -80,7 +81,7 @@ use crate::{
     clock::BootMs,
     store::{
         StoreError,
-        types::{Intent, Unresolved},
+        types::{Intent, UndoIntent, UndoUnresolved, Unresolved},
     },
     stripe::{AccountObject, ReadError},
 };
@@ -105,6 +106,10 @@ enum Done {
     Listed { payout: Unresolved, result: Result<resolve::Look, ReadError>, at: BootMs },
     /// An account's balance was read for its estimated sales.
     Moved { account: AccountId, result: Result<Vec<Movement>, ReadError> },
+    /// A cancel or a reversal was answered.
+    Undone { intent: UndoIntent, sent: Sent, latency_ms: i64 },
+    /// The object of a cancel or a reversal was looked up, at this time of Stripe's.
+    LookedUp { one: UndoUnresolved, result: Box<Result<undo::Seen, ReadError>>, now_ms: Option<i64> },
     /// The platform's account was read: the key works, and Stripe's Date is known.
     Platform(Result<AccountId, ReadError>),
 }
@@ -150,6 +155,8 @@ pub struct Engine {
     listing: HashSet<PayoutId>,
     /// Unknown payouts that a listing didn't show, when it was made, and whose key is young: to be sent again soon, or listed again.
     resend: HashMap<RunId, Vec<(PayoutId, BootMs)>>,
+    /// Keys of cancels and reversals whose objects are being looked up.
+    looking: HashSet<String>,
     /// Runs in which something failed since their breaker was asked.
     failures_in: HashSet<RunId>,
     platform: send::Platform,
@@ -185,6 +192,7 @@ impl Engine {
             unreadable: HashMap::new(),
             listing: HashSet::new(),
             resend: HashMap::new(),
+            looking: HashSet::new(),
             failures_in: HashSet::new(),
             platform: send::Platform::default(),
             holding_told: false,

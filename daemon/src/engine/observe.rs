@@ -150,7 +150,7 @@ impl Engine {
 }
 
 /// The change that seeing an attempt's object makes.
-fn seen(attempt: &KnownAttempt, object: PayoutObject, by: By) -> Change {
+pub(super) fn seen(attempt: &KnownAttempt, object: PayoutObject, by: By) -> Change {
     let which = if attempt.newest { Which::Newest } else { Which::Older };
     let late = oddity(attempt, &object);
     let event = object.status.filter(|_| late.is_none()).map(|status| PayoutEvent::Object(status, which));

@@ -34,6 +34,7 @@ impl Engine {
         }
         if !self.stopping {
             self.resolve().await?;
+            self.look_up().await?;
         }
         Ok(if self.again { now } else { next })
     }
@@ -62,6 +63,7 @@ impl Engine {
                 }
                 Ok(later)
             }
+            RunState::Aborting => self.take_back(lease, &run).await,
             RunState::Planning
             | RunState::AwaitingApproval
             | RunState::Paused
@@ -69,7 +71,6 @@ impl Engine {
             | RunState::CompletedWithFailures
             | RunState::Settled
             | RunState::Missed
-            | RunState::Aborting
             | RunState::Aborted => Ok(later),
         }
     }

@@ -32,9 +32,11 @@ struct Batch {
 impl Engine {
     /// The answer to this key's send under this token waits to be recorded.
     pub(super) fn is_arrived(&self, key: &str, token: i64) -> bool {
-        self.arrived
-            .iter()
-            .any(|done| matches!(done, Done::Sent { intent, .. } if intent.key == key && intent.token == token))
+        self.arrived.iter().any(|done| match done {
+            Done::Sent { intent, .. } => intent.key == key && intent.token == token,
+            Done::Undone { intent, .. } => intent.key == key && intent.token == token,
+            Done::Account { .. } | Done::Listed { .. } | Done::LookedUp { .. } | Done::Platform(_) => false,
+        })
     }
 
     pub(super) fn is_arrived_listing(&self, id: &PayoutId) -> bool {
@@ -61,7 +63,9 @@ impl Engine {
                     moved.push((account, result));
                 }
                 Done::Account { account, result } => batch.accounts.extend(self.account_read(account, result)),
-                Done::Sent { .. } | Done::Listed { .. } => kept.push(done),
+                Done::Sent { .. } | Done::Undone { .. } | Done::Listed { .. } | Done::LookedUp { .. } => {
+                    kept.push(done)
+                }
             }
         }
         self.arrived = kept;
@@ -122,8 +126,15 @@ impl Engine {
                     self.flying.remove(&(intent.key, intent.token));
                     self.parts.figures.record(latency_ms, outcome(&sent));
                 }
+                Done::Undone { intent, sent, latency_ms } => {
+                    self.flying.remove(&(intent.key, intent.token));
+                    self.parts.figures.record(latency_ms, outcome(&sent));
+                }
                 Done::Listed { payout, .. } => {
                     self.listing.remove(&payout.payout_id);
+                }
+                Done::LookedUp { one, .. } => {
+                    self.looking.remove(&one.key);
                 }
                 Done::Account { .. } | Done::Moved { .. } | Done::Platform(_) => {}
             }
@@ -181,6 +192,8 @@ impl Engine {
                     }
                 }
             }
+            Done::Undone { intent, sent, .. } => batch.changes.push(self.undone(intent, sent)),
+            Done::LookedUp { one, result, now_ms } => batch.changes.extend(self.looked_up(one, result, *now_ms)),
             Done::Account { .. } | Done::Moved { .. } | Done::Platform(_) => {}
         }
     }
@@ -216,23 +229,7 @@ impl Engine {
             request_id: meta.and_then(|meta| meta.request_id.clone()),
             ..AttemptChange::default()
         };
-        match sent {
-            Sent::Object { object, .. } => {
-                attempt.http_status = Some(200);
-                attempt.object = Some(object.clone());
-            }
-            Sent::Error { status, error, .. } => {
-                attempt.http_status = Some(*status);
-                attempt.error_type = Some(error.kind.clone());
-                attempt.error_code = error.code.clone();
-                attempt.error_message = error.message.clone();
-            }
-            Sent::Unreadable { status, detail, .. } => {
-                attempt.http_status = Some(*status);
-                attempt.error_message = Some(detail.clone());
-            }
-            Sent::NeverLeft { detail } | Sent::Lost { detail } => attempt.error_message = Some(detail.clone()),
-        }
+        keep_answer(&mut attempt, sent);
         Change {
             event: Some(effect.event),
             // What the bank account is to blame for is held where the failure is recorded, whichever way it is heard of.
@@ -247,7 +244,28 @@ impl Engine {
     }
 }
 
-fn meta(sent: &Sent) -> Option<&AnswerMeta> {
+/// What an attempt keeps of its answer.
+pub(super) fn keep_answer(attempt: &mut AttemptChange, sent: &Sent) {
+    match sent {
+        Sent::Object { object, .. } => {
+            attempt.http_status = Some(200);
+            attempt.object = Some(object.clone());
+        }
+        Sent::Error { status, error, .. } => {
+            attempt.http_status = Some(*status);
+            attempt.error_type = Some(error.kind.clone());
+            attempt.error_code = error.code.clone();
+            attempt.error_message = error.message.clone();
+        }
+        Sent::Unreadable { status, detail, .. } => {
+            attempt.http_status = Some(*status);
+            attempt.error_message = Some(detail.clone());
+        }
+        Sent::NeverLeft { detail } | Sent::Lost { detail } => attempt.error_message = Some(detail.clone()),
+    }
+}
+
+pub(super) fn meta(sent: &Sent) -> Option<&AnswerMeta> {
     match sent {
         Sent::Object { meta, .. } | Sent::Error { meta, .. } | Sent::Unreadable { meta, .. } => Some(meta),
         Sent::NeverLeft { .. } | Sent::Lost { .. } => None,
@@ -272,9 +290,9 @@ fn detail(sent: &Sent, effect: &Effect) -> serde_json::Value {
     })
 }
 
-/// What happened and what comes next, for people.
-fn sentence(intent: &Intent, sent: &Sent, class: Class) -> String {
-    let what = match sent {
+/// What happened, for people.
+pub(super) fn what_came(sent: &Sent) -> String {
+    match sent {
         Sent::Object { object, .. } => format!("Stripe has it as {}", object.id),
         Sent::Error { status, error, .. } => {
             format!("Stripe answered {status}: {}", error.message.as_deref().unwrap_or("no message"))
@@ -284,7 +302,12 @@ fn sentence(intent: &Intent, sent: &Sent, class: Class) -> String {
         }
         Sent::NeverLeft { detail } => format!("it did not leave ({detail})"),
         Sent::Lost { detail } => format!("no answer from Stripe ({detail})"),
-    };
+    }
+}
+
+/// What happened and what comes next, for people.
+fn sentence(intent: &Intent, sent: &Sent, class: Class) -> String {
+    let what = what_came(sent);
     let next = match class {
         Class::Done => return what,
         Class::Differs => "it differs from what was asked: the creator is held until somebody has looked",

@@ -12,7 +12,7 @@ use crate::{
 use payout_shared::id::{AccountId, PayoutId};
 
 /// A request leaves within this of its intent, or not at all, milliseconds.
-const SEND_WINDOW_MS: i64 = 5_000;
+pub(super) const SEND_WINDOW_MS: i64 = 5_000;
 /// Stripe's Date must have been seen within this, milliseconds.
 const DATE_AGE_MAX_MS: i64 = 300_000;
 /// Our clock and Stripe's may differ by this much, milliseconds.
@@ -98,7 +98,7 @@ impl Engine {
     }
 
     /// Stripe's time now, when the gate is open on this machine's side: a key that works, Stripe's Date known and near ours.
-    fn stripe_now(&mut self) -> Option<i64> {
+    pub(super) fn stripe_now(&mut self) -> Option<i64> {
         let stripe = self.parts.stripe.as_ref()?;
         if !self.platform.good {
             return None;
@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// How many of `wanted` may leave now, by what is in flight and by the rate; takes their tokens.
-    fn may_leave(&self, wanted: usize) -> usize {
+    pub(super) fn may_leave(&self, wanted: usize) -> usize {
         let room = self.parts.limits.create_concurrency().saturating_sub(self.flying.len());
         self.parts.limits.take_creates(wanted.min(room))
     }

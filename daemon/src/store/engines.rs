@@ -62,6 +62,8 @@ macro_rules! bodies {
         pub(in crate::store) mod purses;
         #[path = "../sql/retry.rs"]
         pub(in crate::store) mod retry;
+        #[path = "../sql/rollback.rs"]
+        pub(in crate::store) mod rollback;
         #[path = "../sql/rows.rs"]
         mod rows;
         #[path = "../sql/run_counts.rs"]
@@ -76,6 +78,8 @@ macro_rules! bodies {
         mod terms;
         #[path = "../sql/told.rs"]
         pub(in crate::store) mod told;
+        #[path = "../sql/undo.rs"]
+        pub(in crate::store) mod undo;
     };
 }
 

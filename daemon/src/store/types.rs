@@ -1,4 +1,9 @@
 //! What goes in and out of the store.
+mod undo;
+pub use undo::{
+    Claimed, Confirm, Retried, RetryAsk, RollbackRow, RollbackShow, UndoBodies, UndoIntent, UndoLeft, UndoUnresolved,
+};
+
 use payout_shared::{
     answer::PayoutObject,
     attempt::AttemptState,
@@ -303,43 +308,6 @@ pub struct Unresolved {
     pub absent_first_stripe_ms: Option<i64>,
     /// Sends so far.
     pub sends: i64,
-}
-
-/// A Stripe object that a person named for an unknown payout.
-#[derive(Clone, Debug)]
-pub struct Claimed {
-    /// The attempt that it is.
-    pub key: String,
-    /// As it was read at Stripe.
-    pub object: PayoutObject,
-    /// How it was told: for the journal.
-    pub how: String,
-}
-
-/// Which failed payouts are to be tried again, by whom.
-#[derive(Clone, Copy, Debug)]
-pub struct RetryAsk<'a> {
-    /// Each with when it last changed as far as whoever asks knows; `None` = whatever it is now.
-    pub payouts: &'a [(PayoutId, Option<i64>)],
-    /// The policy.
-    pub context: &'a PlanContext,
-    /// Who.
-    pub by: &'a By,
-    /// Why.
-    pub reason: Option<&'a str>,
-    /// Its time had come; nobody asked.
-    pub by_itself: bool,
-}
-
-/// What became of one of them.
-#[derive(Clone, Debug)]
-pub struct Retried {
-    /// Which.
-    pub payout_id: PayoutId,
-    /// What it is to pay; `None` when there is no such payout.
-    pub amount: Option<Money>,
-    /// Why not; `None` = it is planned again.
-    pub refused: Option<payout_shared::retry::NoRetry>,
 }
 
 /// What we know of one payout attempt by its key or object.

@@ -1,9 +1,13 @@
 //! What is proven, tried again and taken back in the store: by people through the doors, and by the engine with its token.
 use super::{
     Store, StoreError,
-    types::{By, Claimed, Fence, Retried, RetryAsk},
+    types::{
+        By, Claimed, Confirm, Fence, Gate, Retried, RetryAsk, RollbackRow, RollbackShow, RunRow, UndoBodies,
+        UndoIntent, UndoLeft, UndoUnresolved,
+    },
 };
 use payout_shared::{
+    attempt::AttemptKind,
     breaker::BankCount,
     id::{PayoutId, RunId},
 };
@@ -45,5 +49,80 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn breaker_counts(&self, run: &RunId) -> Result<Vec<BankCount>, StoreError> {
         on!(self, pool, sql => sql::breaker::counts(pool, run).await)
+    }
+
+    /// A page of what a rollback of a run would do now, behind an id: written nowhere.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn rollback_page(&self, run: &RunId, after: &str, limit: i64) -> Result<Vec<RollbackRow>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::rollback::page(pool, run, after, limit, now_ms).await)
+    }
+
+    /// Begins to take a run back; the engine does it. With a confirmed rollback what is pending is canceled as well. Gives the run and the
+    /// journal's number.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when the run hasn't begun (pause it first), or is over; [`StoreError::NotFound`], [`StoreError::Database`].
+    pub async fn abort_run(
+        &self,
+        run: &RunId,
+        confirm: Option<&Confirm>,
+        by: &By,
+        reason: &str,
+    ) -> Result<(RunRow, i64), StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::rollback::abort(pool, now_ms, run, confirm, by, reason).await)
+    }
+
+    /// The newest confirmed rollback of a run, and how far it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn rollback_of(&self, run: &RunId) -> Result<Option<RollbackShow>, StoreError> {
+        on!(self, pool, sql => sql::rollback::shown(pool, run).await)
+    }
+
+    /// Voids planned payouts of a run that is being taken back, at most so many; gives how many. A crash before the commit changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn void_planned(&self, fence: Fence, run: &RunId, limit: i64) -> Result<usize, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::undo::void(pool, fence, now_ms, run, limit).await)
+    }
+
+    /// Commits cancels, or approved reversals, of a run that is being taken back. A send may leave only after this returned it. A crash after
+    /// the commit leaves attempts on the wire as far as anybody knows: their objects are looked up.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn intend_undo(
+        &self,
+        gate: Gate,
+        what: (AttemptKind, &RunId),
+        limit: i64,
+        bodies: UndoBodies,
+    ) -> Result<Vec<UndoIntent>, StoreError> {
+        on!(self, pool, sql => sql::undo::intend(pool, gate, self.mode, what, limit, bodies).await)
+    }
+
+    /// Cancels and reversals whose outcome nobody knows and whose time to be looked up has come.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn undo_unresolved(&self, limit: i64) -> Result<Vec<UndoUnresolved>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::undo::unresolved(pool, now_ms, limit).await)
+    }
+
+    /// What is left to be done of taking a run back.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn undo_left(&self, run: &RunId) -> Result<UndoLeft, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::undo::left(pool, run, now_ms).await)
     }
 }

@@ -6,6 +6,7 @@ mod creators;
 mod policies;
 mod program;
 mod roles;
+mod rollback;
 mod room;
 mod schedule;
 mod watch;

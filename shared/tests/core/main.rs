@@ -17,6 +17,7 @@ mod plans;
 mod policies;
 mod retries;
 mod roles;
+mod rollbacks;
 mod runs;
 mod tables;
 mod words;

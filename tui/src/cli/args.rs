@@ -53,6 +53,8 @@ pub(super) enum Command {
     },
     /// Failed payouts again: a new attempt each, of the same earnings and amount
     Retry(Retry),
+    /// Take a run back: show what would be done, or do exactly what was shown
+    Rollback(Rollback),
     /// Settle an unknown payout by hand: the daemon looks at Stripe before it believes it
     Resolve {
         /// A payout's id
@@ -151,6 +153,13 @@ pub(super) enum Run {
         /// An id or a label such as 2026-12-01#1
         run: String,
     },
+    /// End a run: what was never sent is given up, what Stripe has goes on
+    Abort {
+        /// An id or a label such as 2026-12-01#1
+        run: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
     /// Follow a run until it is finished; 0 when it completed, 1 when it completed with failures or was aborted
     Watch {
         /// An id or a label; none = the open run
@@ -191,6 +200,21 @@ pub(super) struct Payouts {
     /// At most so many rows [default: 100 as text, all as CSV or JSON]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub limit: Option<i64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    /// An id or a label such as 2026-12-01#1
+    pub run: String,
+    /// Only show it, row by row, with the hash to confirm (what it does without --confirm)
+    #[arg(long, conflicts_with = "confirm")]
+    pub preview: bool,
+    /// Do it: the hash of the preview
+    #[arg(long, value_name = "HASH", requires = "reason")]
+    pub confirm: Option<String>,
+    /// Why, in 10 characters or more; it is kept for ever
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod holds;
 mod json;
 mod payouts;
 mod policies;
+mod rollback;
 mod run;
 mod schedule;
 mod session;
@@ -97,6 +98,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Payouts(args) => payouts::list(&session, args).await?,
         Command::Show { payout } => payouts::show(&session, payout).await?,
         Command::Retry(args) => undo::retry(&session, args).await?,
+        Command::Rollback(args) => rollback::rollback(&session, args).await?,
         Command::Resolve { payout, paid } => undo::resolve_paid(&session, payout, paid).await?,
         Command::Creators(args) => creators::list(&session, args).await?,
         Command::Creator(args::Creator { command: Some(command), .. }) => cohorts::tag(&session, command).await?,
@@ -133,6 +135,7 @@ async fn run_command(session: &Session, command: args::Run) -> Result<(), Error>
         }
         args::Run::List { limit } => run::list(session, limit).await,
         args::Run::Show { run } => run::show(session, run).await,
+        args::Run::Abort { run, reason } => rollback::abort(session, run, reason.reason).await,
         args::Run::Watch { run, plain } => watch::run(session, run, plain).await,
     }
 }

@@ -146,6 +146,7 @@ pub(super) async fn show(session: &Session, run: String) -> Result<(), Error> {
             serde_json::json!({
                 "run": json::run(&run), "states": json::states(&reply.states), "skips": json::skips(&reply.skips),
                 "causes": reply.causes.iter().map(json::cause).collect::<Vec<_>>(),
+                "rollback": reply.rollback.as_ref().map(super::rollback::part_json),
             })
         },
         || {
@@ -154,6 +155,9 @@ pub(super) async fn show(session: &Session, run: String) -> Result<(), Error> {
                 let skips: Vec<String> =
                     reply.skips.iter().map(|s| format!("{} {}", text::count(s.count), s.reason)).collect();
                 out.push(format!("skipped   {}", skips.join(", ")));
+            }
+            if let Some(rollback) = &reply.rollback {
+                out.push(format!("rollback  {}", super::rollback::part_line(rollback)));
             }
             if !reply.causes.is_empty() {
                 out.push(String::new());

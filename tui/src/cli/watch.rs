@@ -147,9 +147,19 @@ fn line(live: &Live, run: &v1::RunPart) -> String {
         .top_cause()
         .map(|c| format!("; most: {} {}", text::count(c.count), text::clean(&c.cause)))
         .unwrap_or_default();
+    let taken_back = if run.state == "aborting" || run.state == "aborted" {
+        let left: i64 = ["planned", "submitting", "unknown", "pending", "reversing"]
+            .into_iter()
+            .map(|state| live.count(state))
+            .sum();
+        let (voided, canceled) = (text::count(live.count("voided")), text::count(live.count("canceled")));
+        format!("; taken back: {voided} voided, {canceled} canceled, {} not yet", text::count(left))
+    } else {
+        String::new()
+    };
     let paused = if live.daemon.paused { " (EVERYTHING PAUSED)" } else { "" };
     format!(
-        "{} {}{paused} {}/{} {} failed {} unknown {} in flight {} {}{top}",
+        "{} {}{paused} {}/{} {} failed {} unknown {} in flight {} {}{top}{taken_back}",
         text::clean(&run.label),
         run.state.to_uppercase(),
         text::count(run.answered),

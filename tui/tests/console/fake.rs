@@ -37,6 +37,7 @@ pub(crate) struct Script {
     pub(crate) pause: Option<Status>,
     pub(crate) paused: Vec<v1::PauseRequest>,
     pub(crate) resumed: Vec<v1::ResumeRequest>,
+    pub(crate) rolled_back: Vec<v1::ConfirmRollbackRequest>,
     pub(crate) imported: Option<Vec<u8>>,
     pub(crate) books: v1::CheckBooksReply,
     pub(crate) schedule: Option<Status>,
@@ -123,6 +124,7 @@ impl Handle {
 impl Control for Handle {
     type DryRunStream = Boxed<v1::DryRunLine>;
     type ImportEarningsStream = Boxed<v1::ImportProgress>;
+    type PreviewRollbackStream = Boxed<v1::RollbackLine>;
     type WatchStream = Boxed<v1::WatchFrame>;
 
     async fn get_status(&self, _: Request<v1::GetStatusRequest>) -> Result<Response<v1::GetStatusReply>, Status> {
@@ -209,6 +211,41 @@ impl Control for Handle {
             payout.id = request.into_inner().payout_id;
         }
         Ok(Response::new(shown))
+    }
+
+    async fn preview_rollback(
+        &self,
+        _: Request<v1::PreviewRollbackRequest>,
+    ) -> Result<Response<Self::PreviewRollbackStream>, Status> {
+        let amount = Some(v1::Money { minor: 1_234, currency: "usd".into() });
+        let line = v1::RollbackLine {
+            payout_id: "pay_1".into(),
+            creator_id: "c1".into(),
+            state: "pending".into(),
+            step: "cancel".into(),
+            amount: amount.clone(),
+            ..v1::RollbackLine::default()
+        };
+        let step = v1::RollbackStep { step: "cancel".into(), count: 1, amounts: amount.into_iter().collect() };
+        let total = v1::RollbackTotal { hash: "c0ffee".into(), steps: vec![step], to_do: 1 };
+        let last = v1::RollbackLine { total: Some(total), ..v1::RollbackLine::default() };
+        Ok(Response::new(Box::pin(tokio_stream::iter([Ok(line), Ok(last)]))))
+    }
+
+    async fn confirm_rollback(
+        &self,
+        request: Request<v1::ConfirmRollbackRequest>,
+    ) -> Result<Response<v1::ConfirmRollbackReply>, Status> {
+        let request = request.into_inner();
+        if request.hash != "c0ffee" {
+            return Err(Status::failed_precondition("it isn't what was shown any more"));
+        }
+        self.script.lock().unwrap().rolled_back.push(request);
+        Ok(Response::new(v1::ConfirmRollbackReply { state: "aborting".into(), to_do: 1, to_approve: 0, seq: 94 }))
+    }
+
+    async fn abort_run(&self, _: Request<v1::AbortRunRequest>) -> Result<Response<v1::AbortRunReply>, Status> {
+        Ok(Response::new(v1::AbortRunReply { state: "aborting".into(), seq: 95 }))
     }
 
     async fn retry_payouts(&self, request: Request<v1::RetryRequest>) -> Result<Response<v1::RetryReply>, Status> {

@@ -46,12 +46,14 @@ pub(super) async fn run(door: &ControlDoor, name: &str) -> Result<v1::ShowRunRep
     let run = run_named(door, name.trim()).await?;
     let found = async {
         let causes = door.desk.store.causes(&run.id).await?;
+        let rollback = door.desk.store.rollback_of(&run.id).await?;
         let view = door.desk.view(run).await?;
         Ok::<_, StoreError>(v1::ShowRunReply {
             run: Some(door.desk.run_part(&view)),
             states: rows::states(&view.counts.states),
             skips: rows::skips(&view.counts.skips),
             causes: causes.into_iter().map(rows::cause).collect(),
+            rollback: rollback.map(rows::rollback),
         })
     };
     found.await.map_err(|error| words::status(&error))

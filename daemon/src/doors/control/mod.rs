@@ -10,6 +10,7 @@ mod policies;
 mod resolve;
 mod retry;
 mod rights;
+mod rollback;
 mod schedule;
 mod serve;
 mod start;
@@ -241,6 +242,25 @@ impl v1::control_server::Control for ControlDoor {
     async fn tag_creator(&self, request: Request<v1::TagCreatorRequest>) -> Reply<v1::TagCreatorReply> {
         let caller = caller(&request)?;
         reply(cohorts::tag(self, &caller, request.into_inner()).await)
+    }
+
+    type PreviewRollbackStream = ReceiverStream<Result<v1::RollbackLine, Status>>;
+
+    async fn preview_rollback(
+        &self,
+        request: Request<v1::PreviewRollbackRequest>,
+    ) -> Reply<Self::PreviewRollbackStream> {
+        reply(rollback::preview(self.clone(), &request.into_inner().run).await)
+    }
+
+    async fn confirm_rollback(&self, request: Request<v1::ConfirmRollbackRequest>) -> Reply<v1::ConfirmRollbackReply> {
+        let by = by(&request)?;
+        reply(rollback::confirm(self, &by, request.into_inner()).await)
+    }
+
+    async fn abort_run(&self, request: Request<v1::AbortRunRequest>) -> Reply<v1::AbortRunReply> {
+        let by = by(&request)?;
+        reply(rollback::abort(self, &by, request.into_inner()).await)
     }
 
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;

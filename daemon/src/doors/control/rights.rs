@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 32] = [
+const RPCS: [(&str, Action); 35] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -46,6 +46,9 @@ const RPCS: [(&str, Action); 32] = [
     ("CloseCohort", Action::Rollout),
     ("JudgeCohort", Action::Read),
     ("TagCreator", Action::Rollout),
+    ("PreviewRollback", Action::Read),
+    ("ConfirmRollback", Action::Correct),
+    ("AbortRun", Action::Correct),
     ("Watch", Action::Read),
 ];
 

@@ -52,7 +52,7 @@ impl World {
             .probe
             .texts(
                 "SELECT key, account_id, CAST(amount_minor AS TEXT), currency, stripe_object_id, destination_id FROM payout_attempts \
-                 WHERE state = 'executed'",
+                 WHERE state = 'executed' AND kind = 'create'",
             )
             .await
             .into_iter()
@@ -62,7 +62,7 @@ impl World {
             .twin
             .ledger()
             .into_iter()
-            .filter(|row| row.metadata.contains_key("payoutd_key"))
+            .filter(|row| row.metadata.contains_key("payoutd_key") && row.amount > 0)
             .map(|row| {
                 let key = row.idempotency_key.unwrap_or_default();
                 assert_eq!(row.metadata["payoutd_key"], key, "the object names another key than it was asked with");

@@ -19,6 +19,7 @@ mod matrix;
 mod pause;
 mod policies;
 mod proof;
+mod rollback;
 mod runs;
 mod sim;
 mod webhooks;

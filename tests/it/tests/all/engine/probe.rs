@@ -56,7 +56,7 @@ impl Probe {
     pub(super) async fn leaves(&self, request: &MoneyRequest, twin: &Twin, clock: &Clock) -> Vec<String> {
         let rows = self
             .texts(&format!(
-                "SELECT t.body, CASE WHEN t.on_wire THEN 'yes' ELSE 'no' END, t.account_id, r.state, CAST(r.instant_ms AS TEXT), p.state \
+                "SELECT t.body, CASE WHEN t.on_wire THEN 'yes' ELSE 'no' END, t.account_id, r.state, CAST(r.instant_ms AS TEXT), p.state, t.kind \
                  FROM payout_attempts t JOIN payout_runs r ON r.id = t.run_id JOIN creator_payouts p ON p.id = t.payout_id \
                  WHERE t.key = '{}'",
                 request.key
@@ -66,7 +66,7 @@ impl Probe {
         let [row] = rows.as_slice() else {
             return vec![format!("{key} left, and the books know nothing of it")];
         };
-        let [body, on_wire, account, run, instant_ms, payout] = row.as_slice() else { unreachable!() };
+        let [body, on_wire, account, run, instant_ms, payout, kind] = row.as_slice() else { unreachable!() };
         let mut wrong = Vec::new();
         let mut must = |holds: bool, what: &str| {
             if !holds {
@@ -77,8 +77,14 @@ impl Probe {
         must(*body == request.body, "not with the committed bytes");
         must(on_wire == "yes", "the books don't have it on the wire");
         must(account == request.account.as_str(), "to another account");
-        must(["running", "pausing", "aborting"].contains(&run.as_str()), &format!("its run is {run}"));
-        must(payout == "submitting" || payout == "unknown", &format!("its payout is {payout}"));
+        let (runs, payouts): (&[&str], &[&str]) = match kind.as_str() {
+            "create" => (&["running", "pausing", "aborting"], &["submitting", "unknown"]),
+            "cancel" => (&["aborting"], &["pending", "in_transit", "paid", "canceled"]),
+            _ => (&["aborting"], &["reversing", "returned"]),
+        };
+        must(runs.contains(&run.as_str()), &format!("its run is {run}"));
+        must(payouts.contains(&payout.as_str()), &format!("its payout is {payout}"));
+        must(kind == "create" || request.path.ends_with(kind), &format!("to {}", request.path));
         must(date_ms >= instant_ms.parse::<i64>().unwrap(), "before its run's instant");
         must((date_ms - clock.now_ms()).abs() <= 61_000, "the clocks are apart");
         wrong
