@@ -25,6 +25,8 @@ pub enum Topic {
     Policies,
     /// Money lies at Stripe for nearly as long as it may.
     Holding,
+    /// Stripe holds something else in a purse than the books say.
+    Drift,
     /// Logs can't be written.
     Logs,
 }

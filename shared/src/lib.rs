@@ -32,4 +32,5 @@ pub mod retry;
 pub mod roles;
 pub mod rollback;
 pub mod run;
+pub mod short;
 pub mod undo;

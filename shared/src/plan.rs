@@ -5,7 +5,8 @@ use crate::{
     holding::{self, DAY_MS},
     id::{AccountId, CreatorId, DestinationId},
     money::{Money, MoneyError},
-    policy::{Country, PolicySet},
+    policy::{Country, PolicySet, Short},
+    short::StripeFacts,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,12 @@ pub struct PurseFacts {
     pub hold: Option<String>,
     /// The purse's active payout, of this or another run.
     pub active_payout: Option<String>,
+    /// A payout on the purse's balance that is none of ours, not adopted yet.
+    pub foreign_payout: Option<String>,
+    /// What Stripe holds in it, as last read; `None` = never read.
+    pub stripe: Option<StripeFacts>,
+    /// Where Stripe holds less than is payable: Σ of the entries chosen by [`crate::short::fifo`], once they were read.
+    pub chosen_minor: Option<i64>,
     /// `users.payout_enabled`.
     pub user_enabled: bool,
     /// `users.payout_beta_enabled`, or no beta is open.
@@ -95,12 +102,16 @@ pub enum SkipReason {
     Held,
     /// The purse has a payout on its way already.
     ActivePayout,
+    /// A payout that is none of ours was made on its balance.
+    ForeignPayout,
     /// L < 0.
     Debt,
     /// Nothing is mature.
     NothingPayable,
     /// Under the largest of the minimums that apply.
     BelowMinimum,
+    /// Stripe holds less than is payable.
+    StripeShort,
     /// Over the cap per payout.
     OverCap,
     /// The account was never read.
@@ -123,16 +134,18 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Every reason, in the order in which they are looked for: the first that applies is the one that is said.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::CreatorDisabled,
         Self::SettingsDisabled,
         Self::NotInBeta,
         Self::NotInCohort,
         Self::Held,
         Self::ActivePayout,
+        Self::ForeignPayout,
         Self::Debt,
         Self::NothingPayable,
         Self::BelowMinimum,
+        Self::StripeShort,
         Self::OverCap,
         Self::AccountUnread,
         Self::PayoutsDisabled,
@@ -154,9 +167,11 @@ impl SkipReason {
             Self::NotInCohort => "not_in_cohort",
             Self::Held => "held",
             Self::ActivePayout => "active_payout",
+            Self::ForeignPayout => "foreign_payout",
             Self::Debt => "debt",
             Self::NothingPayable => "nothing_payable",
             Self::BelowMinimum => "below_minimum",
+            Self::StripeShort => "stripe_short",
             Self::OverCap => "over_cap",
             Self::AccountUnread => "account_unread",
             Self::PayoutsDisabled => "payouts_disabled",
@@ -210,6 +225,9 @@ pub fn decide(facts: &PurseFacts, rules: &PlanRules) -> Result<Decision, MoneyEr
     if let Some(active) = &facts.active_payout {
         return skip(SkipReason::ActivePayout, format!("payout {active} of this purse is still on its way"));
     }
+    if let Some((reason, sentence)) = barred_purse(facts) {
+        return skip(reason, sentence);
+    }
     let payable = Money::new(facts.mature_minor, currency);
     if payable.minor < 0 {
         let debt = Money::zero(currency).minus(payable)?;
@@ -220,11 +238,23 @@ pub fn decide(facts: &PurseFacts, rules: &PlanRules) -> Result<Decision, MoneyEr
         return skip(SkipReason::NothingPayable, format!("nothing is payable yet; {later} comes later"));
     }
     let minimum = minimum(facts, rules)?;
-    let carry = Money::new(over_unit(payable.minor, currency), currency);
-    let amount = payable.minus(carry)?;
+    let (mut amount, mut carry) = whole_units(payable)?;
     if amount.minor < minimum.minor {
         let lacking = minimum.minus(payable)?;
         return skip(SkipReason::BelowMinimum, format!("needs {lacking} more to reach the {minimum} minimum"));
+    }
+    if let Some(available) = short_of(facts, amount.minor, rules.at_ms) {
+        let chosen = match rules.policies.short() {
+            Short::Fifo => facts.chosen_minor,
+            Short::Skip => None,
+        };
+        (amount, carry) = whole_units(Money::new(chosen.unwrap_or(0), currency))?;
+        if amount.minor < minimum.minor || amount.minor > available.minor {
+            return skip(
+                SkipReason::StripeShort,
+                format!("{payable} is payable, but Stripe holds {available} of it now"),
+            );
+        }
     }
     if let Some(cap) = rules.policies.cap(currency).filter(|cap| amount.minor > cap.minor) {
         return skip(
@@ -236,6 +266,35 @@ pub fn decide(facts: &PurseFacts, rules: &PlanRules) -> Result<Decision, MoneyEr
         Ok(destination) => Ok(Decision::Pay { amount, carry, destination }),
         Err((reason, sentence)) => skip(reason, sentence),
     }
+}
+
+/// What Stripe holds, when it is surely less than this amount: only a fresh balance says something about now.
+#[must_use]
+pub fn short_of(facts: &PurseFacts, amount_minor: i64, at_ms: i64) -> Option<Money> {
+    let stripe = facts.stripe.filter(|stripe| stripe.is_fresh(at_ms) && stripe.available_minor < amount_minor)?;
+    Some(Money::new(stripe.available_minor, facts.currency))
+}
+
+/// What Stripe holds, when the decision needs the purse's single entries: [`crate::short::fifo`] chooses of them, and their sum
+/// goes into [`PurseFacts::chosen_minor`].
+///
+/// # Errors
+/// As [`decide`].
+pub fn wants_entries(facts: &PurseFacts, rules: &PlanRules) -> Result<Option<i64>, MoneyError> {
+    let short = match decide(facts, rules)? {
+        Decision::Skip { reason, .. } => reason == SkipReason::StripeShort,
+        Decision::Pay { .. } => false,
+    };
+    Ok(match rules.policies.short() {
+        Short::Fifo if short => facts.stripe.map(|stripe| stripe.available_minor),
+        Short::Fifo | Short::Skip => None,
+    })
+}
+
+/// A sum as whole units, and what is left over.
+fn whole_units(sum: Money) -> Result<(Money, Money), MoneyError> {
+    let over = Money::new(over_unit(sum.minor, sum.currency).max(0), sum.currency);
+    Ok((sum.minus(over)?, over))
 }
 
 /// What a payout's unit leaves over: floors, whole units only.
@@ -292,6 +351,15 @@ fn barred_creator(facts: &PurseFacts) -> Option<(SkipReason, String)> {
     facts.hold.as_ref().map(|reason| (SkipReason::Held, format!("held: {reason}")))
 }
 
+/// Payouts on the purse's balance that aren't ours.
+fn barred_purse(facts: &PurseFacts) -> Option<(SkipReason, String)> {
+    let foreign = facts.foreign_payout.as_ref()?;
+    let sentence = format!(
+        "payout {foreign} was made on this balance, and not by us: nothing more is paid from it until somebody has adopted it"
+    );
+    Some((SkipReason::ForeignPayout, sentence))
+}
+
 /// The bank account that can be paid to, or why there is none.
 fn usable_account(facts: &PurseFacts, rules: &PlanRules) -> Result<DestinationId, (SkipReason, String)> {
     let Some(account) = &facts.account_facts else {
@@ -336,10 +404,11 @@ fn usable_account(facts: &PurseFacts, rules: &PlanRules) -> Result<DestinationId
 }
 
 /// The guard's purse clause: may a payout that was planned for `destination` leave now? `None` = yes. The sums aren't asked again
-/// (its items are locked), the rest is: flags, hold, account, schedule, bank, and that the destination is still the one planned.
+/// (its items are locked; whether Stripe
+/// holds them is [`short_of`]), the rest is: flags, hold, foreign payouts, account, schedule, bank, and that the destination is still the one planned.
 #[must_use]
 pub fn guard(facts: &PurseFacts, destination: &DestinationId, rules: &PlanRules) -> Option<(SkipReason, String)> {
-    if let Some(barred) = barred_creator(facts) {
+    if let Some(barred) = barred_creator(facts).or_else(|| barred_purse(facts)) {
         return Some(barred);
     }
     match usable_account(facts, rules) {

@@ -181,6 +181,7 @@ fn engine_settings(config: &Config) -> engine::Settings {
         account_stale_ms: config.engine.account_stale_ms,
         plan_page: i64::from(config.engine.plan_page),
         breaker: config.engine.breaker,
+        drift_tolerance_minor: 100,
     }
 }
 

@@ -64,10 +64,13 @@ pub struct Settings {
     pub plan_page: i64,
     /// When a run pauses by itself because too much fails.
     pub breaker: BreakerRules,
+    /// Stripe may hold this much more or less in a purse than the books say before somebody is told, minor units of its currency.
+    pub drift_tolerance_minor: i64,
 }
 
 mod again;
 mod book;
+mod check;
 mod lead;
 mod observe;
 mod pass;
@@ -75,6 +78,7 @@ mod plan;
 mod record;
 mod resolve;
 mod send;
+mod sweep;
 mod undo;
 
 use crate::{
@@ -83,7 +87,7 @@ use crate::{
         StoreError,
         types::{Intent, UndoIntent, UndoUnresolved, Unresolved},
     },
-    stripe::{AccountObject, ReadError},
+    stripe::{AccountObject, AccountPage, ReadError},
 };
 use payout_shared::{
     answer::Sent,
@@ -110,6 +114,10 @@ enum Done {
     Undone { intent: UndoIntent, sent: Sent, latency_ms: i64 },
     /// The object of a cancel or a reversal was looked up, at this time of Stripe's.
     LookedUp { one: UndoUnresolved, result: Box<Result<undo::Seen, ReadError>>, now_ms: Option<i64> },
+    /// A page of all accounts was read, behind this one.
+    Accounts { after: Option<AccountId>, result: Result<AccountPage, ReadError> },
+    /// An account was looked at before its payouts' turn.
+    Looked(check::Looked),
     /// The platform's account was read: the key works, and Stripe's Date is known.
     Platform(Result<AccountId, ReadError>),
 }
@@ -159,6 +167,8 @@ pub struct Engine {
     looking: HashSet<String>,
     /// Runs in which something failed since their breaker was asked.
     failures_in: HashSet<RunId>,
+    looks: check::Looks,
+    sweep: sweep::Sweep,
     platform: send::Platform,
     /// Health says what the newest plan said of Stripe's holding limit.
     holding_told: bool,
@@ -194,6 +204,8 @@ impl Engine {
             resend: HashMap::new(),
             looking: HashSet::new(),
             failures_in: HashSet::new(),
+            looks: check::Looks::default(),
+            sweep: sweep::Sweep::default(),
             platform: send::Platform::default(),
             holding_told: false,
             books: Books::default(),

@@ -120,7 +120,7 @@ impl Engine {
 
     /// Finds whose each payout object is.
     #[allow(clippy::type_complexity, reason = "three lists that only the caller takes apart")]
-    async fn sort(
+    pub(super) async fn sort(
         &self,
         payouts: Vec<(i64, PayoutObject, Option<String>)>,
     ) -> Result<(Vec<Change>, Vec<(PayoutObject, String)>, Vec<(i64, String)>), StoreError> {

@@ -26,6 +26,7 @@ impl Engine {
         if !self.stopping {
             self.retry_due(lease).await?;
         }
+        self.tell_drifts().await?;
         self.keep_platform();
         self.tell_holding().await?;
         let mut next = now.plus_ms(IDLE_MS);

@@ -78,11 +78,18 @@ impl Engine {
     /// Starts the reads that are missing for the next page; true when none is. The store is asked again only when all that it named
     /// before are read or failed: not once per answer.
     async fn accounts_known(&mut self, run: &RunRow) -> Result<bool, StoreError> {
+        if self.is_sweeping() {
+            self.sweep_on();
+            return Ok(false);
+        }
         if self.to_read.is_empty() && self.reading.is_empty() {
             let old = self.parts.clock.now_ms().saturating_sub(self.parts.settings.account_stale_ms);
             let stale = self.parts.store.stale_accounts(run, old, self.parts.settings.plan_page).await?;
             if stale.is_empty() {
                 return Ok(true);
+            }
+            if self.sweeping(run, stale.len(), old).await? {
+                return Ok(false);
             }
             let now = self.parts.clock.boot();
             self.read_again.retain(|_, at| *at > now);
@@ -152,7 +159,7 @@ impl Engine {
 }
 
 /// An account of which nothing can be known: nothing is paid to it until it is read again.
-fn unpayable(account: AccountId, now_ms: i64, why: String) -> AccountRead {
+pub(super) fn unpayable(account: AccountId, now_ms: i64, why: String) -> AccountRead {
     AccountRead {
         account,
         read_at_ms: now_ms,

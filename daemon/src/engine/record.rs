@@ -35,7 +35,13 @@ impl Engine {
         self.arrived.iter().any(|done| match done {
             Done::Sent { intent, .. } => intent.key == key && intent.token == token,
             Done::Undone { intent, .. } => intent.key == key && intent.token == token,
-            Done::Account { .. } | Done::Listed { .. } | Done::LookedUp { .. } | Done::Platform(_) => false,
+            Done::Account { .. }
+            | Done::Accounts { .. }
+            | Done::Listed { .. }
+            | Done::LookedUp { .. }
+            | Done::Looked(_)
+            | Done::Moved { .. }
+            | Done::Platform(_) => false,
         })
     }
 
@@ -50,7 +56,7 @@ impl Engine {
         }
         let arrived = std::mem::take(&mut self.arrived);
         let (mut batch, mut kept) = (Batch::default(), Vec::with_capacity(arrived.len()));
-        let (mut platform, mut moved) = (None, Vec::new());
+        let (mut platform, mut moved, mut looked) = (None, Vec::new(), Vec::new());
         for done in arrived {
             match done {
                 // What is asked for again isn't kept: only answers to money requests and listings are.
@@ -63,6 +69,11 @@ impl Engine {
                     moved.push((account, result));
                 }
                 Done::Account { account, result } => batch.accounts.extend(self.account_read(account, result)),
+                Done::Accounts { after, result } => batch.accounts.extend(self.swept(after, result)),
+                Done::Looked(look) => {
+                    self.looks.ended(&look.0.account);
+                    looked.push(look);
+                }
                 Done::Sent { .. } | Done::Undone { .. } | Done::Listed { .. } | Done::LookedUp { .. } => {
                     kept.push(done)
                 }
@@ -92,6 +103,9 @@ impl Engine {
         }
         for (account, result) in moved {
             self.moved(lease, &account, result).await?;
+        }
+        if !looked.is_empty() {
+            self.record_looks(lease, looked).await?;
         }
         Ok(())
     }
@@ -136,7 +150,11 @@ impl Engine {
                 Done::LookedUp { one, .. } => {
                     self.looking.remove(&one.key);
                 }
-                Done::Account { .. } | Done::Moved { .. } | Done::Platform(_) => {}
+                Done::Account { .. }
+                | Done::Accounts { .. }
+                | Done::Moved { .. }
+                | Done::Looked(_)
+                | Done::Platform(_) => {}
             }
         }
     }
@@ -194,7 +212,8 @@ impl Engine {
             }
             Done::Undone { intent, sent, .. } => batch.changes.push(self.undone(intent, sent)),
             Done::LookedUp { one, result, now_ms } => batch.changes.extend(self.looked_up(one, result, *now_ms)),
-            Done::Account { .. } | Done::Moved { .. } | Done::Platform(_) => {}
+            Done::Account { .. } | Done::Accounts { .. } | Done::Moved { .. } | Done::Looked(_) | Done::Platform(_) => {
+            }
         }
     }
 

@@ -31,6 +31,11 @@ pub(super) struct Platform {
 }
 
 impl Platform {
+    /// Stripe has just refused the key: nothing leaves until it takes it.
+    pub(super) const fn doubt(&mut self) {
+        self.good = false;
+    }
+
     /// Its answer is here: it may be asked for again.
     pub(super) const fn answered(&mut self) {
         self.asking = false;
@@ -154,11 +159,16 @@ impl Engine {
             self.leave(gate, run, Wanted::Resend(&these)).await?;
         }
         if left.due > 0 {
-            let may = self.may_leave(usize::try_from(left.due).unwrap_or(usize::MAX));
+            // Only what was looked at takes a token of the rate: none is spent on what can't leave.
+            let ready = self.look_ahead(run).await?;
+            let may = self.may_leave(ready);
             self.leave(gate, run, Wanted::Due(i64::try_from(may).unwrap_or(0))).await?;
-            if self.flying.len() < self.parts.limits.create_concurrency() {
-                return Ok(self.parts.limits.next_create_at().min(now.plus_ms(IDLE_MS)));
-            }
+            let more = ready > may && self.flying.len() < self.parts.limits.create_concurrency();
+            return Ok(if more {
+                self.parts.limits.next_create_at().min(now.plus_ms(IDLE_MS))
+            } else {
+                now.plus_ms(IDLE_MS)
+            });
         }
         // What is due already waits for an answer or a token, and both wake the engine.
         let due_in = left.next_due_ms().map(|due| due.saturating_sub(gate.now_ms)).filter(|due_in| *due_in > 0);
@@ -175,7 +185,9 @@ impl Engine {
         if matches!(wanted, Wanted::Due(0) | Wanted::Resend([])) {
             return Ok(());
         }
-        let context = self.parts.store.plan_context().await?;
+        let mut context = self.parts.store.plan_context().await?;
+        // One moment for all: what is fresh for one question is so for the others.
+        context.rules.at_ms = gate.now_ms;
         let outcome = match self.parts.store.intend(gate, &run.id, wanted, &context, create_body).await {
             Ok(outcome) => outcome,
             Err(error) => {

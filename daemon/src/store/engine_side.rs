@@ -2,8 +2,8 @@
 use super::{
     Question, Store, StoreError,
     types::{
-        Booking, Change, Changed, Encode, Fence, Gate, Intended, KnownAttempt, PlanContext, PlanPage, RunRow,
-        ToConfirm, Unresolved, Wanted, WorkLeft,
+        AccountCheck, Ahead, Booking, Change, Changed, Drift, Encode, Fence, Gate, Intended, KnownAttempt, PlanContext,
+        PlanPage, ReadCount, RunRow, ToConfirm, Unresolved, Wanted, WorkLeft,
     },
 };
 use payout_shared::{
@@ -71,6 +71,56 @@ impl Store {
             let ask = sql::intents::Ask { mode: self.mode, ids: &self.ids, run, wanted, context, encode };
             sql::intents::intend(pool, gate, &ask).await
         })
+    }
+
+    /// The payouts of a run whose turns come next, at most so many, and whether what is known of their purses and accounts is good enough for
+    /// that: an account's facts are old when they were read before `account_old_ms`. None while everything is paused.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn ahead(&self, run: &RunId, account_old_ms: i64, limit: i64) -> Result<Vec<Ahead>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::checks::ahead(pool, run, now_ms, account_old_ms, limit).await)
+    }
+
+    /// Records looks at accounts with their drifts, and how many reads they took; one journal row per purse whose drift is beyond the
+    /// tolerance (minor units) and another than the one told last.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn record_checks(
+        &self,
+        fence: Fence,
+        checks: &[AccountCheck],
+        reads: &[(RunId, ReadCount)],
+        tolerance_minor: i64,
+    ) -> Result<(), StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::checks::record(pool, now_ms, fence, checks, reads, tolerance_minor).await)
+    }
+
+    /// Reads that a run has asked of Stripe so far.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn run_reads(&self, run: &RunId) -> Result<ReadCount, StoreError> {
+        on!(self, pool, sql => sql::checks::reads(pool, run).await)
+    }
+
+    /// How many purses hold more or less at Stripe than the books say, beyond the tolerance, and the worst of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn drifts(&self) -> Result<(i64, Option<Drift>), StoreError> {
+        on!(self, pool, sql => sql::checks::drifts(pool).await)
+    }
+
+    /// How many accounts there are, and what is known of how many of them is old (never read, said to be old, or read before that time).
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn old_accounts(&self, read_before_ms: i64) -> Result<(i64, i64), StoreError> {
+        on!(self, pool, sql => sql::accounts::old(pool, read_before_ms).await)
     }
 
     /// Accounts that must be read before the next page of a run's plan can be decided: with free entries, and never read, known to be

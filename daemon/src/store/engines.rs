@@ -16,6 +16,8 @@ macro_rules! bodies {
         pub(in crate::store) mod breaker;
         #[path = "../sql/change.rs"]
         pub(in crate::store) mod change;
+        #[path = "../sql/checks.rs"]
+        pub(in crate::store) mod checks;
         #[path = "../sql/claim.rs"]
         pub(in crate::store) mod claim;
         #[path = "../sql/cohort_ask.rs"]
@@ -70,6 +72,8 @@ macro_rules! bodies {
         pub(in crate::store) mod run_counts;
         #[path = "../sql/runs.rs"]
         pub(in crate::store) mod runs;
+        #[path = "../sql/shorts.rs"]
+        mod shorts;
         #[path = "../sql/show.rs"]
         pub(in crate::store) mod show;
         #[path = "../sql/state.rs"]

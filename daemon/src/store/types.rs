@@ -19,6 +19,9 @@ use payout_shared::{
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use std::sync::{Arc, Mutex};
 
+mod looks;
+pub use looks::{AccountCheck, Ahead, Drift, ReadCount};
+
 /// The source of new ids: seeded in tests, from the operating system otherwise.
 #[derive(Clone, Debug)]
 pub struct Ids(Arc<Mutex<StdRng>>);
@@ -396,7 +399,7 @@ impl PlanContext {
 /// Which payouts of a run an intent is wanted for.
 #[derive(Clone, Copy, Debug)]
 pub enum Wanted<'a> {
-    /// Planned ones whose time has come, at most so many.
+    /// Planned ones whose time has come and whose purses were looked at a short time ago, at most so many.
     Due(i64),
     /// These unknown ones again, with the same key and bytes.
     Resend(&'a [PayoutId]),

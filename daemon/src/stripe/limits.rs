@@ -118,7 +118,8 @@ impl Limits {
     pub fn new(rates: Rates, clock: Clock) -> Self {
         let now = clock.boot();
         let second = |milli_per_s: u32| i64::from(milli_per_s / 1_000);
-        let read = || Bucket::new(rates.read_milli_per_s, second(rates.read_milli_per_s) / 2, now);
+        // Rate and burst together stay below Stripe's limits in any second: 24 of 25 for an endpoint, 90 of 100 for everything.
+        let read = || Bucket::new(rates.read_milli_per_s, second(rates.read_milli_per_s) / 5, now);
         let burst = i64::from(rates.create_milli_per_s.div_ceil(1_000 * BURST_PER_S));
         let buckets = Buckets {
             create: Bucket::new(rates.create_milli_per_s, burst, now),
@@ -132,7 +133,7 @@ impl Limits {
             // Room for what is kept for creates, and for one read beside it.
             global: Bucket::new(
                 rates.global_milli_per_s,
-                second(rates.global_milli_per_s).max(burst.saturating_add(1)),
+                (second(rates.global_milli_per_s) / 2).max(burst.saturating_add(1)),
                 now,
             ),
         };

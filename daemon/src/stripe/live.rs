@@ -3,11 +3,11 @@
 //! Who comes in: the engine and the desk, through the trait. Whom it may call: the clock, the limits, its own connections.
 //! Invariant: a money request is written at most once per call, with exactly the bytes that were stored; nothing here repeats it.
 use super::{
-    AccountObject, Limits, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest, ReadError, Stripe,
-    StripeClock,
+    AccountObject, AccountPage, BalanceObject, Limits, ListPage, ListRequest, MoneyRequest, MovementsPage,
+    MovementsRequest, ReadError, Stripe, StripeClock,
     connect::{Answer, Connections, Failure, Terms},
     limits::ReadClass,
-    wire::{self, BalanceObject, Get, answer},
+    wire::{self, Get, answer},
 };
 use crate::clock::{BootMs, Clock};
 use bytes::Bytes;
@@ -124,15 +124,6 @@ impl LiveStripe {
             clock,
         })))
     }
-
-    /// What lies on an account's balance.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn balance(&self, account: AccountId) -> Result<BalanceObject, ReadError> {
-        let body = self.0.read(ReadClass::Balance, wire::get_balance(&account), &account).await?.0;
-        wire::balance(&body).map_err(ReadError::Unreadable)
-    }
 }
 
 impl Stripe for LiveStripe {
@@ -150,6 +141,28 @@ impl Stripe for LiveStripe {
                 Ok(object)
             } else {
                 Err(ReadError::Unreadable(format!("asked for account {account}, got {}", object.id)))
+            }
+        })
+    }
+
+    fn accounts(&self, after: Option<AccountId>) -> BoxFuture<'static, Result<AccountPage, ReadError>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let nobody = AccountId::new("");
+            let body = inner.read(ReadClass::Account, wire::list_accounts(after.as_ref()), &nobody).await?.0;
+            wire::accounts(&body).map_err(ReadError::Unreadable)
+        })
+    }
+
+    fn balance(&self, account: AccountId) -> BoxFuture<'static, Result<BalanceObject, ReadError>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let body = inner.read(ReadClass::Balance, wire::get_balance(&account), &account).await?.0;
+            let balance = wire::balance(&body).map_err(ReadError::Unreadable)?;
+            if balance.mode == inner.mode {
+                Ok(balance)
+            } else {
+                Err(ReadError::Unreadable(format!("a balance of {} mode", balance.mode.as_str())))
             }
         })
     }

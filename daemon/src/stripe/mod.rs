@@ -16,6 +16,7 @@ pub mod wire;
 pub use date::StripeClock;
 pub use limits::Limits;
 pub use live::{LiveStripe, OpenError, Settings, check_base, is_loopback};
+pub use wire::BalanceObject;
 
 use crate::clock::BootMs;
 use futures::future::BoxFuture;
@@ -121,6 +122,15 @@ pub struct MovementsPage {
     pub has_more: bool,
 }
 
+/// A page of all connected accounts: newest first.
+#[derive(Clone, Debug)]
+pub struct AccountPage {
+    /// Those that said enough of themselves to be paid by: what is listed without its bank accounts or its schedule is left out.
+    pub accounts: Vec<AccountObject>,
+    /// The last account of the page, whether it said enough or not: where the next page begins. `None` = this was the last page.
+    pub next_after: Option<AccountId>,
+}
+
 /// Why a read gave nothing. Reads may be repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -151,6 +161,10 @@ pub trait Stripe: Send + Sync + 'static {
     fn send(&self, request: MoneyRequest) -> BoxFuture<'static, Sent>;
     /// Reads one account.
     fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>>;
+    /// A page of all connected accounts, behind one of them: a hundred for the price of one.
+    fn accounts(&self, after: Option<AccountId>) -> BoxFuture<'static, Result<AccountPage, ReadError>>;
+    /// What lies on an account's balance.
+    fn balance(&self, account: AccountId) -> BoxFuture<'static, Result<BalanceObject, ReadError>>;
     /// One page of an account's payouts.
     fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>>;
     /// Reads one payout of an account: what a person named, or what became of a cancel or a reversal.

@@ -9,7 +9,10 @@ use payout_shared::{
 use payoutd::{
     doors::schedule::Schedule,
     health::Topic,
-    stripe::{AccountObject, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest, ReadError, Stripe},
+    stripe::{
+        AccountObject, AccountPage, BalanceObject, ListPage, ListRequest, MoneyRequest, MovementsPage,
+        MovementsRequest, ReadError, Stripe,
+    },
 };
 use std::sync::Arc;
 
@@ -118,6 +121,12 @@ impl Stripe for Dated {
         unreachable!("the schedule sends nothing")
     }
     fn account(&self, _: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>> {
+        unreachable!("the schedule reads nothing")
+    }
+    fn accounts(&self, _: Option<AccountId>) -> BoxFuture<'static, Result<AccountPage, ReadError>> {
+        unreachable!("the schedule reads nothing")
+    }
+    fn balance(&self, _: AccountId) -> BoxFuture<'static, Result<BalanceObject, ReadError>> {
         unreachable!("the schedule reads nothing")
     }
     fn list(&self, _: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>> {

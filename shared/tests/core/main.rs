@@ -19,5 +19,6 @@ mod retries;
 mod roles;
 mod rollbacks;
 mod runs;
+mod short;
 mod tables;
 mod words;

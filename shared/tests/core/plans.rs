@@ -6,13 +6,14 @@ use payout_shared::{
     money::{Money, MoneyError},
     plan::{AccountFacts, BankFacts, Decision, PlanRules, PurseFacts, SkipReason, decide, guard},
     policy::{Country, PolicySet},
+    short::StripeFacts,
 };
 use proptest::{prelude::*, sample::select};
 
 /// When the plan is made.
-const NOW_MS: i64 = 1_800_000_000_000;
+pub(crate) const NOW_MS: i64 = 1_800_000_000_000;
 
-fn facts(code: &str, mature_minor: i64) -> PurseFacts {
+pub(crate) fn facts(code: &str, mature_minor: i64) -> PurseFacts {
     PurseFacts {
         creator: CreatorId::new("c1"),
         account: AccountId::new("acct_1"),
@@ -32,6 +33,9 @@ fn facts(code: &str, mature_minor: i64) -> PurseFacts {
         }),
         hold: None,
         active_payout: None,
+        foreign_payout: None,
+        stripe: None,
+        chosen_minor: None,
         user_enabled: true,
         beta_open: true,
         cohort: Place::NotInUse,
@@ -43,7 +47,7 @@ fn facts(code: &str, mature_minor: i64) -> PurseFacts {
 }
 
 /// At least 10.00 and at most 10,000.00 USD; a bank account changed less than 3 days ago isn't paid to.
-fn rules() -> PlanRules {
+pub(crate) fn rules() -> PlanRules {
     let policies = PolicySet::default().with("minimum.usd", "10.00").unwrap().with("cap.usd", "10000.00").unwrap();
     PlanRules { policies, at_ms: NOW_MS }
 }
@@ -108,9 +112,19 @@ fn one_per_reason() -> Vec<(SkipReason, PurseFacts, &'static str)> {
             with(|f| f.active_payout = Some("pay_7".to_owned())),
             "payout pay_7 of this purse is still on its way",
         ),
+        (
+            R::ForeignPayout,
+            with(|f| f.foreign_payout = Some("po_7".to_owned())),
+            "payout po_7 was made on this balance, and not by us: nothing more is paid from it until somebody has adopted it",
+        ),
         (R::Debt, with(|f| f.mature_minor = -1250), "owes 12.50 USD: it is taken from what is earned next"),
         (R::NothingPayable, with(|f| f.mature_minor = 0), "nothing is payable yet; 2.50 USD comes later"),
         (R::BelowMinimum, with(|f| f.mature_minor = 580), "needs 4.20 USD more to reach the 10.00 USD minimum"),
+        (
+            R::StripeShort,
+            with(|f| f.stripe = Some(StripeFacts { available_minor: 4_999, read_at_ms: NOW_MS - 1_000 })),
+            "50.00 USD is payable, but Stripe holds 49.99 USD of it now",
+        ),
         (
             R::OverCap,
             with(|f| f.mature_minor = 1_000_001),
@@ -291,7 +305,10 @@ fn the_guard_refuses_another_destination_than_the_planned_one() {
 fn the_guard_asks_for_everything_but_the_sums() {
     use SkipReason as R;
     for (reason, facts, _) in one_per_reason() {
-        let sums = matches!(reason, R::ActivePayout | R::Debt | R::NothingPayable | R::BelowMinimum | R::OverCap);
+        let sums = matches!(
+            reason,
+            R::ActivePayout | R::Debt | R::NothingPayable | R::BelowMinimum | R::StripeShort | R::OverCap
+        );
         let said = guard(&facts, &DestinationId::new("ba_1"), &rules()).map(|(reason, _)| reason);
         assert_eq!(said, (!sums).then_some(reason));
     }
@@ -365,7 +382,11 @@ proptest! {
                 let barred = guard(&facts, &DestinationId::new("ba_1"), &rules()).map(|(reason, _)| reason);
                 let of_sums = matches!(
                     reason,
-                    SkipReason::Debt | SkipReason::NothingPayable | SkipReason::BelowMinimum | SkipReason::OverCap
+                    SkipReason::Debt
+                        | SkipReason::NothingPayable
+                        | SkipReason::BelowMinimum
+                        | SkipReason::StripeShort
+                        | SkipReason::OverCap
                 );
                 prop_assert!(of_sums || barred == Some(reason), "the plan says {:?}, the guard {:?}", reason, barred);
             }

@@ -103,6 +103,7 @@ async fn planned(store: &Store, clock: &Clock, args: &Args, run: &RunRow) -> any
             bank_failures_min: 10,
         },
         plan_page: args.page,
+        drift_tolerance_minor: 100,
     };
     let mut engine = Engine::new(Parts {
         store: store.clone(),

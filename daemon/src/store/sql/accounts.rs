@@ -54,6 +54,18 @@ pub(in crate::store) async fn to_read(
     found.iter().map(|row| Ok(AccountId::new(row.try_get::<String, _>(0)?))).collect()
 }
 
+/// How many accounts there are, and what is known of how many of them is old.
+pub(in crate::store) async fn old(pool: &Pool, read_before_ms: i64) -> Result<(i64, i64), StoreError> {
+    let row = sqlx::query::<DB>(
+        "SELECT COUNT(*), COALESCE(CAST(SUM(CASE WHEN stale OR read_at_ms IS NULL OR read_at_ms < $1 THEN 1 ELSE 0 END) AS BIGINT), 0) \
+         FROM creator_stripe_accounts",
+    )
+    .bind(read_before_ms)
+    .fetch_one(pool)
+    .await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
 /// Says that what is known of an account is old; `false` when no such account is known.
 pub(in crate::store) async fn mark_stale(pool: &Pool, account: &AccountId) -> Result<bool, StoreError> {
     let done = sqlx::query::<DB>("UPDATE creator_stripe_accounts SET stale = TRUE WHERE account_id = $1")

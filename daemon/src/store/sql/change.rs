@@ -125,6 +125,10 @@ fn apply(row: &mut Held, change: &Change) -> Option<Verdict> {
     if let Some(not_before) = change.not_before_ms {
         row.not_before_ms = not_before;
         row.touched = true;
+        // Not a change of state, and yet a reason to wait: it is said in the row until the payout leaves.
+        if let (None, PayoutState::Planned, Some(cause)) = (change.event, row.state, &change.cause) {
+            (row.cause, row.failure_reason) = (Some(cause.clone()), change.failure_reason.clone());
+        }
     }
     let event = change.event?;
     let verdict = payout::apply(Standing { state: row.state, executed: row.object.is_some() }, event);

@@ -1,6 +1,6 @@
 //! What is known of a purse beside its sums: flags, holds, the account, its bank. Read by the plan and by the guard of every send
 //! from the same columns, so that they can't disagree.
-use super::{DB, cohort_ask};
+use super::{DB, checks, cohort_ask};
 use crate::store::{StoreError, types::PlanContext};
 use payout_shared::{
     cohort::{self, Rollout},
@@ -9,11 +9,23 @@ use payout_shared::{
     money::Money,
     plan::{AccountFacts, BankFacts, PurseFacts},
     policy::Country,
+    short::StripeFacts,
 };
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row};
 
-/// What [`read`] reads, by these names, of a query whose purse is `q` (`account_id`, `currency`) and which joins [`JOINS`].
-pub(super) const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_currency, COALESCE(a.creator_id, q.creator_id) AS f_creator, \
+/// Pushes what [`read`] reads, by these names, of a query whose purse is `q` (`account_id`, `currency`) and which joins [`JOINS`].
+pub(super) fn push_columns(query: &mut QueryBuilder<DB>) {
+    query.push(COLUMNS).push(", ").push(FOREIGN).push(" AS f_foreign, CASE WHEN k.failed IS NULL THEN k.available_minor - ");
+    query.push(checks::UNSHOWN).push(" END AS f_stripe, k.read_at_ms AS f_stripe_read_at");
+}
+
+/// A payout on the purse's balance that is none of ours: money left it, and nobody has taken that into the books. What came back, what was
+/// made before this database was there, and what only brings money back to Stripe (its own debits, reversals) isn't meant.
+const FOREIGN: &str = "(SELECT MIN(f.object_id) FROM foreign_payouts f WHERE f.account_id = q.account_id AND f.currency = q.currency \
+    AND f.payout_id IS NULL AND f.adopted_at_ms IS NULL AND f.amount_minor > 0 AND f.status NOT IN ('failed', 'canceled') \
+    AND f.created_ms > (SELECT d.created_at_ms - 1000 FROM daemon_state d WHERE d.id = 1))";
+
+const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_currency, COALESCE(a.creator_id, q.creator_id) AS f_creator, \
     a.read_at_ms AS f_read_at, a.payouts_enabled AS f_payouts_enabled, a.disabled_reason AS f_disabled_reason, \
     a.schedule_interval AS f_schedule, a.country AS f_country, b.destination_id AS f_bank, b.status AS f_bank_status, b.changed_at_ms AS f_bank_changed, \
     (SELECT MIN(h.reason) FROM creator_holds h WHERE h.creator_id = COALESCE(a.creator_id, q.creator_id) AND h.released_at_ms IS NULL) \
@@ -25,9 +37,10 @@ pub(super) const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_cur
       WHERE t.creator_id = COALESCE(a.creator_id, q.creator_id)) AS f_tagged, \
     s.payout_enabled AS f_settings, CAST(s.minimum_payout_amount AS TEXT) AS f_minimum";
 
-/// The joins behind [`COLUMNS`].
+/// The joins behind [`push_columns`].
 pub(super) const JOINS: &str = "LEFT JOIN creator_stripe_accounts a ON a.account_id = q.account_id \
     LEFT JOIN account_banks b ON b.account_id = q.account_id AND b.currency = q.currency \
+    LEFT JOIN purse_checks k ON k.account_id = q.account_id AND k.currency = q.currency \
     LEFT JOIN users u ON u.supabase_id = COALESCE(a.creator_id, q.creator_id) \
     LEFT JOIN creator_payout_settings s ON s.creator_id = COALESCE(a.creator_id, q.creator_id)";
 
@@ -68,6 +81,12 @@ pub(super) fn read(
         },
         hold,
         active_payout: None,
+        foreign_payout: row.try_get("f_foreign")?,
+        stripe: row
+            .try_get::<Option<i64>, _>("f_stripe")?
+            .zip(row.try_get("f_stripe_read_at")?)
+            .map(|(available_minor, read_at_ms)| StripeFacts { available_minor, read_at_ms }),
+        chosen_minor: None,
         user_enabled: row.try_get::<Option<bool>, _>("f_user")?.unwrap_or(false),
         beta_open: row.try_get::<Option<bool>, _>("f_beta")?.unwrap_or(false),
         settings_enabled: row.try_get::<Option<bool>, _>("f_settings")?.unwrap_or(false),

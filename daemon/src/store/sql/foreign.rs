@@ -12,8 +12,8 @@ pub(super) async fn record(
     why: &str,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query::<DB>(
-        "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (object_id) DO UPDATE SET status = \
+        "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms, \
+         created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (object_id) DO UPDATE SET status = \
          CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
     )
     .bind(object.id.as_str())
@@ -25,6 +25,7 @@ pub(super) async fn record(
     .bind(payout.map(PayoutId::as_str))
     .bind(why)
     .bind(now_ms)
+    .bind(object.created_s.saturating_mul(1_000))
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() > 0)

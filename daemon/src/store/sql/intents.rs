@@ -1,6 +1,8 @@
 //! The guard and the intent, in one transaction: a request may leave only when this has committed, and only with the key and the
 //! bytes that it stored. The gate (lease, pause) is locked until the commit, so that a pause that has committed is never overtaken.
-use super::{DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, cohort_ask, commit, facts, journal, lease, plan as planning, purses};
+use super::{
+    DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, checks, cohort_ask, commit, facts, journal, lease, plan as planning, purses,
+};
 use crate::store::{
     StoreError,
     types::{AttemptChange, By, Change, Encode, Gate, Ids, Intended, Intent, Note, PlanContext, Wanted},
@@ -35,6 +37,10 @@ struct Candidate {
     /// A negative entry is in no payout (it came in after the plan, which takes all of them), or the plan is a day old: the sum must
     /// be made again. Told by its being free and not by times: clocks jump.
     outdated: bool,
+    /// Stripe's balance of its purse is known and fresh.
+    checked: bool,
+    /// What Stripe holds in its purse, when that is less than the amount.
+    short: Option<Money>,
     newest: Option<Newest>,
 }
 
@@ -73,10 +79,13 @@ pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> 
         if let Some(barred) = bar(&candidate) {
             outcome.barred.push((candidate.id.clone(), barred.0));
             let keep = resend || in_doubt(&candidate);
-            if candidate.outdated && !keep && !is_retry(&candidate) {
+            if (candidate.outdated || candidate.short.is_some()) && !keep && !is_retry(&candidate) {
                 again.push((candidate.account.clone(), candidate.amount.currency));
             }
             changes.push(barred_change(&candidate, barred, keep, gate.now_ms));
+            continue;
+        }
+        if !(candidate.checked || resend) {
             continue;
         }
         let intent = write_intent(&mut tx, gate, ask, run.label, &candidate).await?;
@@ -130,8 +139,12 @@ pub(super) fn wanted_query(now_ms: i64, stripe_now_ms: i64, run: &RunId, wanted:
     ids.push_bind(run.as_str().to_owned());
     match wanted {
         Wanted::Due(limit) => {
-            ids.push(" AND state = 'planned' AND not_before_ms <= ").push_bind(now_ms);
-            ids.push(" ORDER BY not_before_ms, id LIMIT ").push_bind(limit);
+            // Only of those that are looked ahead: however many wait behind them, the rest isn't gone through for a fresh one.
+            ids.push(" AND state = 'planned' AND id IN (SELECT c.id FROM ");
+            checks::push_due(&mut ids, run, now_ms, checks::AHEAD_MAX);
+            ids.push(" WHERE EXISTS (SELECT 1 FROM purse_checks k WHERE k.account_id = c.account_id AND k.currency = c.currency AND ");
+            checks::push_fresh(&mut ids, now_ms);
+            ids.push(") ORDER BY c.not_before_ms, c.id LIMIT ").push_bind(limit).push(")");
         }
         Wanted::Resend(payouts) => {
             ids.push(" AND state = 'unknown' AND id IN (");
@@ -154,7 +167,7 @@ pub(super) fn wanted_query(now_ms: i64, stripe_now_ms: i64, run: &RunId, wanted:
 /// Asks for what the guard needs to know of these payouts.
 pub(super) fn candidates_query(now_ms: i64, ids: &[String]) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new("SELECT ");
-    query.push(facts::COLUMNS);
+    facts::push_columns(&mut query);
     query.push(
         ", q.id AS id, q.number AS number, q.attempts AS attempts, q.amount_minor AS amount, q.destination_id AS destination, \
          (SELECT COUNT(*) FROM payout_attempts m WHERE m.payout_id = q.id AND m.kind = 'create') AS made, \
@@ -191,11 +204,18 @@ async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candid
     }
     let rollout = cohort_ask::rollout(&mut *tx).await?;
     let mut query = candidates_query(gate.now_ms, &ids);
-    query.build().fetch_all(&mut **tx).await?.iter().map(|row| candidate(row, ask.context, &rollout)).collect()
+    query
+        .build()
+        .fetch_all(&mut **tx)
+        .await?
+        .iter()
+        .map(|row| candidate(row, gate.now_ms, ask.context, &rollout))
+        .collect()
 }
 
 fn candidate(
     row: &<DB as sqlx::Database>::Row,
+    now_ms: i64,
     context: &PlanContext,
     rollout: &Rollout,
 ) -> Result<Candidate, StoreError> {
@@ -218,13 +238,16 @@ fn candidate(
             })
         }
     };
+    let amount = Money::new(row.try_get("amount")?, facts.currency);
     Ok(Candidate {
+        checked: facts.stripe.is_some_and(|stripe| stripe.is_fresh(now_ms)),
+        short: plan::short_of(&facts, amount.minor, now_ms),
         barred: plan::guard(&facts, &destination, &context.rules),
         id: PayoutId::new(id),
         number: small(row.try_get("number")?)?,
         attempts: small(row.try_get("attempts")?)?,
         made: small(row.try_get("made")?)?,
-        amount: Money::new(row.try_get("amount")?, facts.currency),
+        amount,
         account: facts.account,
         destination,
         outdated: row.try_get("outdated")?,
@@ -242,11 +265,19 @@ fn bar(candidate: &Candidate) -> Option<(SkipReason, String)> {
         let sentence = format!("its attempt {} is {}: broken books, nothing is sent", newest.key, newest.state.as_str());
         return Some((SkipReason::ActivePayout, sentence));
     }
-    candidate.barred.clone().or_else(|| {
-        candidate.outdated.then(|| {
-            (SkipReason::NothingPayable, "its sum is a day old, or an entry that takes money back came in after it: planned again".to_owned())
+    candidate
+        .barred
+        .clone()
+        .or_else(|| {
+            candidate.outdated.then(|| {
+                (SkipReason::NothingPayable, "its sum is a day old, or an entry that takes money back came in after it: planned again".to_owned())
+            })
         })
-    })
+        .or_else(|| {
+            // What is in doubt may be gone from that balance already: it is only looked for, and asked for again as it was.
+            let held = candidate.short.filter(|_| !in_doubt(candidate))?;
+            Some((SkipReason::StripeShort, format!("{} was planned, but Stripe holds {held} of it now: planned again", candidate.amount)))
+        })
 }
 
 /// The attempt may be on the wire, or was executed: its payout can't be planned or unknown with nothing under way.

@@ -1,7 +1,7 @@
 //! The plan, a page of purses at a time: the database sums, the core decides, the database writes the items in bulk and their sums
 //! are checked again. A dry run is the same reading without the writing.
 use super::{
-    DB, Pool, Tx, begin, cohort_ask, commit, facts, holding, journal, lease,
+    DB, Pool, Tx, begin, cohort_ask, commit, facts, holding, journal, lease, shorts,
     purses::{End, FREE, PlanRun, Reach, end_of_page, facts_query, place_of, push_mature},
 };
 use crate::store::{
@@ -16,7 +16,7 @@ use payout_shared::{
 use sqlx::{QueryBuilder, Row};
 
 /// Rows per statement: far below both databases' limits on binds.
-const ROWS_PER_STATEMENT: usize = 500;
+pub(super) const ROWS_PER_STATEMENT: usize = 500;
 
 /// Which purses of a run.
 #[derive(Clone, Copy, Debug)]
@@ -27,10 +27,13 @@ pub(in crate::store) enum Purses<'a> {
     These(&'a [(AccountId, Currency)]),
 }
 
-struct Decided {
-    facts: PurseFacts,
+/// A purse and what it gets.
+pub(super) struct Decided {
+    pub(super) facts: PurseFacts,
     number: i64,
-    decision: Decision,
+    pub(super) decision: Decision,
+    /// The entries that were chosen one by one, because Stripe holds less than is payable; `None` = all that count.
+    pub(super) chosen: Option<Vec<i64>>,
 }
 
 async fn decide(
@@ -48,7 +51,7 @@ async fn decide(
         },
     };
     let rollout = cohort_ask::rollout(&mut *connection).await?;
-    for row in facts_query(run, &reach, context).build().fetch_all(connection).await? {
+    for row in facts_query(run, &reach, context).build().fetch_all(&mut *connection).await? {
         let mut facts = facts::read(&row, context, &rollout)?;
         facts.mature_minor = row.try_get("mature")?;
         facts.immature_minor = row.try_get("immature")?;
@@ -57,8 +60,9 @@ async fn decide(
         let number: i64 = row.try_get("number")?;
         let decision = plan::decide(&facts, &context.rules)
             .map_err(|error| StoreError::Broken(format!("purse {} {}: {error}", facts.account, facts.currency)))?;
-        decided.push(Decided { facts, number: number.saturating_add(1), decision });
+        decided.push(Decided { facts, number: number.saturating_add(1), decision, chosen: None });
     }
+    shorts::decide_again(connection, run, context, &mut decided).await?;
     Ok((decided, end))
 }
 
@@ -146,7 +150,12 @@ pub(super) async fn in_tx(
         .collect();
     for chunk in payouts.chunks(ROWS_PER_STATEMENT) {
         insert_payouts(tx, now_ms, run, chunk).await?;
-        items_query(run, chunk.iter().map(|(id, _)| id.to_string()), context).build().execute(&mut **tx).await?;
+        let whole: Vec<String> =
+            chunk.iter().filter(|(_, purse)| purse.chosen.is_none()).map(|(id, _)| id.to_string()).collect();
+        if !whole.is_empty() {
+            items_query(run, whole.into_iter(), context).build().execute(&mut **tx).await?;
+        }
+        shorts::insert_items(tx, chunk).await?;
         insert_carries(tx, now_ms, run, chunk).await?;
         check_sums(tx, chunk).await?;
     }

@@ -115,6 +115,27 @@ pub(super) async fn end_of_page(
 /// No payout that counts has the entry.
 pub(super) const FREE: &str = "NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND i.released_at_ms IS NULL)";
 
+/// Asks for the single entries that count of these purses: only where Stripe holds less than is payable.
+pub(super) fn entries_query(run: &PlanRun<'_>, purses: &[(AccountId, Currency)], context: &PlanContext) -> QueryBuilder<DB> {
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT e.account_id, e.currency, e.id, e.earned_at_ms, e.amount_minor FROM creator_earnings e WHERE ",
+    );
+    push_mature(&mut query, run, context);
+    query.push(" AND ").push(FREE);
+    push_creators(&mut query, run);
+    push_these(&mut query, purses);
+    query
+}
+
+fn push_these(query: &mut QueryBuilder<DB>, purses: &[(AccountId, Currency)]) {
+    query.push(" AND (");
+    for (n, (account, currency)) in purses.iter().enumerate() {
+        query.push(if n == 0 { "" } else { " OR " }).push("(e.account_id = ").push_bind(account.to_string());
+        query.push(" AND e.currency = ").push_bind(currency.to_string()).push(")");
+    }
+    query.push(")");
+}
+
 /// Asks for what the core decides on, of every purse within reach that has free entries.
 pub(super) fn facts_query(run: &PlanRun<'_>, reach: &Reach<'_>, context: &PlanContext) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new(
@@ -142,15 +163,12 @@ pub(super) fn facts_query(run: &PlanRun<'_>, reach: &Reach<'_>, context: &PlanCo
             query.push(" GROUP BY e.account_id, e.currency");
         }
         Reach::These(list) => {
-            query.push(" AND (");
-            for (n, (account, currency)) in list.iter().enumerate() {
-                query.push(if n == 0 { "" } else { " OR " }).push("(e.account_id = ").push_bind(account.to_string());
-                query.push(" AND e.currency = ").push_bind(currency.to_string()).push(")");
-            }
-            query.push(") GROUP BY e.account_id, e.currency");
+            push_these(&mut query, list);
+            query.push(" GROUP BY e.account_id, e.currency");
         }
     }
-    query.push(") SELECT ").push(facts::COLUMNS);
+    query.push(") SELECT ");
+    facts::push_columns(&mut query);
     query.push(
         ", q.mature AS mature, q.immature AS immature, q.oldest AS oldest, (SELECT MIN(p.id) FROM creator_payouts p WHERE p.account_id = q.account_id AND p.currency = q.currency \
          AND p.state IN ('planned', 'submitting', 'unknown', 'pending', 'in_transit')) AS active, \

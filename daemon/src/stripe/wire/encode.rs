@@ -7,7 +7,7 @@ use payout_shared::{
 };
 use std::collections::HashMap;
 use stripe_client_core::{RequestBuilder, StripeRequest};
-use stripe_connect::account::{RetrieveAccount, RetrieveForMyAccountAccount};
+use stripe_connect::account::{ListAccount, RetrieveAccount, RetrieveForMyAccountAccount};
 use stripe_core::{
     balance::RetrieveForMyAccountBalance,
     payout::{CancelPayout, CreatePayout, CreatePayoutMethod, ListPayout, RetrievePayout, ReversePayout},
@@ -85,6 +85,16 @@ pub(crate) fn get_payout(account: &AccountId, payout: &ObjectId) -> Get {
 
 /// The largest page that Stripe gives.
 const PAGE_MAX: i64 = 100;
+
+/// All connected accounts, behind one of them.
+#[must_use]
+pub fn list_accounts(after: Option<&AccountId>) -> Get {
+    let mut list = ListAccount::new().limit(PAGE_MAX);
+    if let Some(after) = after {
+        list = list.starting_after(after.as_str());
+    }
+    Get { path: v1(&list.build()), account: None }
+}
 
 pub(crate) fn list_payouts(request: &ListRequest) -> Get {
     let mut list = ListPayout::new().created(RangeQueryTs::gte(request.created_from_s)).limit(PAGE_MAX);

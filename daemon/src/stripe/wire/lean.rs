@@ -1,6 +1,6 @@
 //! Answers read by the fields that we act on and by nothing else: whatever Stripe adds, renames beside them or leaves null.
 use super::BalanceObject;
-use crate::stripe::{AccountObject, BankObject};
+use crate::stripe::{AccountObject, AccountPage, BankObject};
 use payout_shared::{
     answer::{PayoutObject, StripeError},
     attempt::METADATA_KEY,
@@ -67,6 +67,25 @@ pub(crate) fn account(object: &Value) -> Result<AccountObject, String> {
         disabled_reason: owned(&object["requirements"], "disabled_reason"),
         schedule_interval: owned(&object["settings"]["payouts"]["schedule"], "interval"),
         banks: banks.iter().filter_map(bank).collect(),
+    })
+}
+
+pub(crate) fn accounts(page: &Value) -> Result<AccountPage, String> {
+    let list = page["data"].as_array().ok_or_else(|| "no list of accounts".to_owned())?;
+    let has_more = flag(page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    let next_after = match list.last() {
+        Some(last) if has_more => {
+            Some(AccountId::new(text(last, "id").ok_or_else(|| "an account without an id".to_owned())?))
+        }
+        Some(_) | None => None,
+    };
+    let says_enough = |object: &&Value| {
+        object["external_accounts"]["data"].is_array()
+            && object["settings"]["payouts"]["schedule"]["interval"].is_string()
+    };
+    Ok(AccountPage {
+        accounts: list.iter().filter(says_enough).filter_map(|object| account(object).ok()).collect(),
+        next_after,
     })
 }
 

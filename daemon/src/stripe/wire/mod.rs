@@ -8,10 +8,10 @@ mod encode;
 pub(crate) mod lean;
 mod typed;
 
-pub use encode::{CREATE_PATH, Get, cancel_body, cancel_path, create_body, reverse_body, reverse_path};
+pub use encode::{CREATE_PATH, Get, cancel_body, cancel_path, create_body, list_accounts, reverse_body, reverse_path};
 pub(crate) use encode::{get_account, get_balance, get_payout, get_platform, list_movements, list_payouts};
 
-use super::AccountObject;
+use super::{AccountObject, AccountPage};
 use payout_shared::{
     answer::PayoutObject,
     currency::Currency,
@@ -54,6 +54,15 @@ pub fn account(bytes: &[u8]) -> Result<AccountObject, String> {
         Some(object) => Ok(object),
         None => lean::account(&value(bytes)?),
     }
+}
+
+/// Reads a page of connected accounts. They are read leanly: one that async-stripe's types refuse would cost its whole page.
+///
+/// # Errors
+/// What is wrong with the page. An account that can't be read, or doesn't say where and how it is paid, is left out of it: it is read
+/// by itself.
+pub fn accounts(bytes: &[u8]) -> Result<AccountPage, String> {
+    lean::accounts(&value(bytes)?)
 }
 
 /// Reads a page of payouts seen on `account`, and whether there are more.

@@ -118,15 +118,7 @@ async fn a_429_after_an_ambiguous_send_leaves_it_unknown() {
 #[tokio::test]
 async fn a_refusal_after_an_ambiguous_send_frees_nothing() {
     let mut world = World::of(1).await;
-    let refusal = Sent::Error {
-        status: 400,
-        error: StripeError {
-            kind: "invalid_request_error".to_owned(),
-            code: Some("balance_insufficient".to_owned()),
-            ..StripeError::default()
-        },
-        meta: AnswerMeta::default(),
-    };
+    let refusal = balance_insufficient();
     world.stripe.trouble(None, 1, Trouble::Twin("executed-then-dropped"));
     world.stripe.trouble_read(Some(&account(0)), 0, payoutd::stripe::ReadError::Limited(String::new()));
     world.stripe.trouble(None, 1, Trouble::Instead(Box::new(refusal)));
@@ -136,12 +128,23 @@ async fn a_refusal_after_an_ambiguous_send_frees_nothing() {
     world.books_equal().await;
 }
 
+fn balance_insufficient() -> Sent {
+    Sent::Error {
+        status: 400,
+        error: StripeError {
+            kind: "invalid_request_error".to_owned(),
+            code: Some("balance_insufficient".to_owned()),
+            ..StripeError::default()
+        },
+        meta: AnswerMeta::default(),
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_releases_the_items_at_once_and_failed_has_no_object() {
     let mut world = World::of(2).await;
-    // The balance was drained behind our back.
-    let change = stripe_twin::AccountChange { credit: [("usd".to_owned(), -101_500)].into(), ..Default::default() };
-    world.stripe.twin.change_account(&account(0), change).unwrap();
+    // The balance was drained between the look at it and the send.
+    world.stripe.trouble(Some(&account(0)), 1, Trouble::Instead(Box::new(balance_insufficient())));
     let run = world.scheduled().await;
     world.settle().await;
     assert_eq!(world.state(&run).await, RunState::CompletedWithFailures);

@@ -60,9 +60,14 @@ async fn answers_are_kept_longer_than_a_lease() {
 async fn an_answer_is_not_lost_with_another_one_that_cannot_be_stored() {
     let mut world = World::of(3).await;
     let run = world.planned().await;
-    // Stripe's Date grows old: the step that sends reads the platform too, and their answers come in one batch.
+    // Stripe's Date grows old, also while the purses are looked at: the step that sends reads the platform again, and their answers
+    // come in one batch.
     world.advance(200_000).await;
     world.resume(&run).await;
+    world.stripe.hide_date(true);
+    world.step().await;
+    world.advance(6_000).await;
+    world.stripe.hide_date(false);
     world.database.execute("UPDATE daemon_state SET platform_account_id = NULL").await;
     world.step().await;
     assert_eq!(world.stripe.left().len(), 3);

@@ -173,6 +173,7 @@ async fn an_answer_to_a_send_that_another_lease_has_judged_frees_nothing() {
     let context = world.store.plan_context().await.unwrap();
     let lease = async |world: &World| world.store.lease_acquire("x", 60_000, true).await.unwrap().unwrap().0;
     let one = lease(&world).await;
+    world.look(one).await;
     let intents =
         world.store.intend(gate(&world, one), &run.id, Wanted::Due(1), &context, create_body).await.unwrap().intents;
     let judged = |event: PayoutEvent, state: AttemptState, token: Option<i64>| Change {

@@ -161,12 +161,13 @@ async fn a_pause_that_is_committed_before_the_intent_wins() {
         let mut world = World::of(2).await;
         let run = world.planned().await;
         world.resume(&run).await;
+        let (fence, _) = world.store.lease_acquire("two", 15_000, true).await.unwrap().unwrap();
+        world.look(fence).await;
         if everything {
             world.store.pause_all(&ann(), "panic").await.unwrap();
         } else {
             world.store.change_run(None, &run.id, RunEvent::Pause, &ann(), None).await.unwrap();
         }
-        let (fence, _) = world.store.lease_acquire("two", 15_000, true).await.unwrap().unwrap();
         let now_ms = world.clock.now_ms();
         let gate = Gate { fence, now_ms, stripe_now_ms: now_ms, send_before_ms: BootMs::NEVER.0 };
         let context = world.store.plan_context().await.unwrap();

@@ -56,7 +56,9 @@ impl Probe {
     pub(super) async fn leaves(&self, request: &MoneyRequest, twin: &Twin, clock: &Clock) -> Vec<String> {
         let rows = self
             .texts(&format!(
-                "SELECT t.body, CASE WHEN t.on_wire THEN 'yes' ELSE 'no' END, t.account_id, r.state, CAST(r.instant_ms AS TEXT), p.state, t.kind \
+                "SELECT t.body, CASE WHEN t.on_wire THEN 'yes' ELSE 'no' END, t.account_id, r.state, CAST(r.instant_ms AS TEXT), p.state, t.kind, \
+                 CAST(t.ambiguous_sends AS TEXT), COALESCE((SELECT CAST(MAX(k.read_at_ms) AS TEXT) FROM purse_checks k \
+                 WHERE k.account_id = t.account_id AND k.currency = t.currency AND k.available_minor >= t.amount_minor), '0') \
                  FROM payout_attempts t JOIN payout_runs r ON r.id = t.run_id JOIN creator_payouts p ON p.id = t.payout_id \
                  WHERE t.key = '{}'",
                 request.key
@@ -66,7 +68,9 @@ impl Probe {
         let [row] = rows.as_slice() else {
             return vec![format!("{key} left, and the books know nothing of it")];
         };
-        let [body, on_wire, account, run, instant_ms, payout, kind] = row.as_slice() else { unreachable!() };
+        let [body, on_wire, account, run, instant_ms, payout, kind, ambiguous, looked_ms] = row.as_slice() else {
+            unreachable!()
+        };
         let mut wrong = Vec::new();
         let mut must = |holds: bool, what: &str| {
             if !holds {
@@ -86,6 +90,11 @@ impl Probe {
         must(payouts.contains(&payout.as_str()), &format!("its payout is {payout}"));
         must(kind == "create" || request.path.ends_with(kind), &format!("to {}", request.path));
         must(date_ms >= instant_ms.parse::<i64>().unwrap(), "before its run's instant");
+        let age_ms = clock.now_ms() - looked_ms.parse::<i64>().unwrap();
+        must(
+            kind != "create" || ambiguous != "0" || (0..=66_000).contains(&age_ms),
+            &format!("nobody saw that much there for {age_ms} ms"),
+        );
         must((date_ms - clock.now_ms()).abs() <= 61_000, "the clocks are apart");
         wrong
     }

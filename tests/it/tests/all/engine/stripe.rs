@@ -4,6 +4,7 @@ use super::{
     probe::Probe,
     trouble::{Rule, Trouble},
 };
+use crate::databases::START_MS;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -14,8 +15,8 @@ use payout_shared::{
 use payoutd::{
     clock::{Clock, ManualClock},
     stripe::{
-        AccountObject, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest, ReadError, Stripe,
-        StripeClock, wire,
+        AccountObject, AccountPage, BalanceObject, Limits, ListPage, ListRequest, MoneyRequest, MovementsPage,
+        MovementsRequest, ReadError, Stripe, StripeClock, limits::ReadClass, wire,
     },
 };
 use std::{
@@ -37,6 +38,10 @@ struct Memory {
     no_movements: bool,
     /// Which request met which trouble, by its key, until somebody asks.
     met: Vec<(String, Trouble)>,
+    /// Every request that reached the twin: when (boot clock) and which endpoint.
+    asked: Vec<(i64, &'static str)>,
+    /// Reads wait for their turn by these limits, and then so long for their answer (milliseconds).
+    pace: Option<(Limits, i64)>,
     wrong: Vec<String>,
     working: i64,
     finished: u64,
@@ -137,6 +142,23 @@ impl Shared {
         std::mem::take(&mut self.memory().met)
     }
 
+    /// From now on reads wait for their turn, as the live client's do, and their answers take so long; what was asked before is forgotten.
+    pub(super) fn pace(&self, limits: Limits, latency_ms: i64) {
+        let mut memory = self.memory();
+        memory.pace = Some((limits, latency_ms));
+        memory.asked.clear();
+    }
+
+    pub(super) fn paced(&self) -> Option<(Limits, i64)> {
+        self.memory().pace.clone()
+    }
+
+    /// When each endpoint was asked, milliseconds by the boot clock, in order.
+    pub(super) fn asked(&self) -> Vec<(i64, &'static str)> {
+        self.memory().asked.clone()
+    }
+
+    /// Listings that looked for an unknown payout.
     pub(super) fn listings(&self) -> usize {
         self.memory().listings
     }
@@ -335,6 +357,7 @@ impl TwinStripe {
     /// What is written down of each request as it leaves.
     fn note(&self, request: &MoneyRequest, wrong: Vec<String>) {
         let mut memory = self.shared.memory();
+        memory.asked.push((self.shared.clock.boot().0, "create"));
         memory.wrong.extend(wrong);
         memory.left.push((request.key.clone(), request.body.clone()));
         let first = memory.bodies.entry(request.key.clone()).or_insert_with(|| request.body.clone()).clone();
@@ -377,6 +400,19 @@ impl TwinStripe {
         }
     }
 
+    /// The turn of a read by the limits, and the time that its answer takes.
+    async fn turn(&self, work: &Work<'_>, class: ReadClass, endpoint: &'static str) {
+        let pace = self.shared.paced();
+        if let Some((limits, _)) = &pace {
+            work.park(limits.read(class)).await;
+        }
+        let now = self.shared.clock.boot();
+        self.shared.memory().asked.push((now.0, endpoint));
+        if let Some((_, latency_ms)) = pace.filter(|(_, latency_ms)| *latency_ms > 0) {
+            work.park(self.shared.clock.sleep_until(now.plus_ms(latency_ms))).await;
+        }
+    }
+
     fn read(&self, path: &str, account: Option<&AccountId>, about: &AccountId) -> Result<Bytes, ReadError> {
         if self.is_dead() {
             return Err(ReadError::Unreachable("of a dead process".to_owned()));
@@ -405,17 +441,40 @@ impl Stripe for TwinStripe {
     fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let _work = Work::begin(&this.shared);
+            let work = Work::begin(&this.shared);
+            this.turn(&work, ReadClass::Account, "account").await;
             let body = this.read(&format!("/v1/accounts/{account}"), None, &account)?;
             wire::account(&body).map_err(ReadError::Unreadable)
+        })
+    }
+
+    fn accounts(&self, after: Option<AccountId>) -> BoxFuture<'static, Result<AccountPage, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let work = Work::begin(&this.shared);
+            this.turn(&work, ReadClass::Account, "accounts").await;
+            let body = this.read(&wire::list_accounts(after.as_ref()).path, None, &AccountId::new("all accounts"))?;
+            wire::accounts(&body).map_err(ReadError::Unreadable)
+        })
+    }
+
+    fn balance(&self, account: AccountId) -> BoxFuture<'static, Result<BalanceObject, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let work = Work::begin(&this.shared);
+            this.turn(&work, ReadClass::Balance, "balance").await;
+            let body = this.read("/v1/balance", Some(&account), &account)?;
+            wire::balance(&body).map_err(ReadError::Unreadable)
         })
     }
 
     fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let _work = Work::begin(&this.shared);
-            this.shared.memory().listings += 1;
+            let work = Work::begin(&this.shared);
+            this.turn(&work, ReadClass::Payouts, "payouts").await;
+            // Who looks for an unknown payout begins long before its first send; a look at a purse never before the database was there.
+            this.shared.memory().listings += usize::from(request.created_from_s < START_MS / 1_000);
             let after = request.starting_after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
             let path = format!("/v1/payouts?created[gte]={}&limit=100{after}", request.created_from_s);
             let body = this.read(&path, Some(&request.account), &request.account)?;

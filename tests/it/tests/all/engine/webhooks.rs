@@ -136,7 +136,7 @@ async fn a_payout_that_failed_after_it_was_paid_frees_its_entries_only_when_the_
 }
 
 /// The creator, or somebody else, makes a payout by hand.
-fn by_hand(world: &World, n: usize, key: &str, body: &str) {
+pub(super) fn by_hand(world: &World, n: usize, key: &str, body: &str) {
     world.stripe.execute_behind_our_back(&account(n), key, body);
 }
 
@@ -244,13 +244,10 @@ fn event_is_of(event: &Event, object: &str) -> bool {
 #[tokio::test]
 async fn a_late_execution_is_recorded_and_holds_the_creator() {
     let mut world = World::of(1).await;
-    let change = AccountChange { credit: [("usd".to_owned(), -101_000)].into(), ..AccountChange::default() };
-    world.stripe.twin.change_account(&account(0), change).unwrap();
+    world.stripe.trouble(None, 1, refused());
     world.scheduled().await;
     world.settle().await;
     assert_eq!(world.payout(0).await, "failed");
-    let back = AccountChange { credit: [("usd".to_owned(), 101_000)].into(), ..AccountChange::default() };
-    world.stripe.twin.change_account(&account(0), back).unwrap();
     assert_eq!(locked(&world, 0).await, 0);
     let (key, _) = world.stripe.left()[0].clone();
     let bank = world.payout_column(0, "destination_id").await;
@@ -274,16 +271,20 @@ async fn a_late_execution_is_recorded_and_holds_the_creator() {
     assert_eq!((world.executed(0).len(), locked(&world, 0).await), (1, 1), "paid twice");
 }
 
+/// The twin hears nothing of the create, and it is refused.
+fn refused() -> Trouble {
+    Trouble::Instead(Box::new(Sent::Error {
+        status: 400,
+        error: StripeError { kind: "invalid_request_error".to_owned(), ..StripeError::default() },
+        meta: AnswerMeta::default(),
+    }))
+}
+
 /// … and when that object fails in the end and its money is back, its entries are free again.
 #[tokio::test]
 async fn a_late_execution_that_fails_frees_its_entries_when_the_money_is_back() {
     let mut world = World::of(1).await;
-    let refusal = Trouble::Instead(Box::new(Sent::Error {
-        status: 400,
-        error: StripeError { kind: "invalid_request_error".to_owned(), ..StripeError::default() },
-        meta: AnswerMeta::default(),
-    }));
-    world.stripe.trouble(None, 1, refusal);
+    world.stripe.trouble(None, 1, refused());
     world.stripe.twin.set_faults("paid-then-failed=100".parse::<FaultPlan>().unwrap());
     world.scheduled().await;
     world.settle().await;

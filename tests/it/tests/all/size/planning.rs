@@ -78,6 +78,7 @@ impl Daemon {
                 bank_failures_min: 10,
             },
             plan_page: PAGE,
+            drift_tolerance_minor: 100,
         };
         let engine = Engine::new(Parts {
             store: store.clone(),

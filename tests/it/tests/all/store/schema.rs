@@ -58,7 +58,16 @@ async fn checking_a_schema_tells_what_is_pending_and_what_is_wrong_and_changes_n
     let state = Store::check_schema(&fresh.url).await.unwrap();
     assert_eq!(
         state.pending,
-        ["0001_spine", "0002_platform", "0003_size", "0004_entries", "0006_people", "0007_cohorts", "0008_undo"]
+        [
+            "0001_spine",
+            "0002_platform",
+            "0003_size",
+            "0004_entries",
+            "0005_pipeline",
+            "0006_people",
+            "0007_cohorts",
+            "0008_undo"
+        ]
     );
     assert_eq!(fresh.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'public'").await, 0);
     fresh.drop_it().await;
