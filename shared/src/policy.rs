@@ -201,10 +201,10 @@ impl PolicySet {
         self.amount(Policy::ApprovalAbove, currency)
     }
 
-    /// How far Stripe's balance and our entries may be apart before somebody is told.
+    /// How far Stripe's balance and our entries may be apart before somebody is told; `None` = nobody said.
     #[must_use]
-    pub fn drift_tolerance(&self, currency: Currency) -> Money {
-        self.amount(Policy::DriftTolerance, currency).unwrap_or_else(|| Money::zero(currency))
+    pub fn drift_tolerance(&self, currency: Currency) -> Option<Money> {
+        self.amount(Policy::DriftTolerance, currency)
     }
 
     /// How much more than the last completed cycle a run may come to without two people, basis points; `None` = any.

@@ -153,9 +153,11 @@ impl Engine {
             store.record_accounts(lease.fence, &batch.accounts).await?;
         }
         let reads: Vec<_> = batch.reads.into_iter().filter(|(_, count)| !count.is_none()).collect();
-        let tolerance_minor = self.parts.settings.drift_tolerance_minor;
         if !batch.checks.is_empty() || !reads.is_empty() {
-            store.record_checks(lease.fence, &batch.checks, &reads, tolerance_minor).await?;
+            let (policies, usual) =
+                (store.plan_context().await?.rules.policies, self.parts.settings.drift_tolerance_minor);
+            let tolerance = |currency| policies.drift_tolerance(currency).map_or(usual, |money| money.minor);
+            store.record_checks(lease.fence, &batch.checks, &reads, &tolerance).await?;
         }
         self.looks.drifts_told &= batch.checks.is_empty();
         self.parts.changed.tell();

@@ -64,7 +64,8 @@ pub struct Settings {
     pub plan_page: i64,
     /// When a run pauses by itself because too much fails.
     pub breaker: BreakerRules,
-    /// Stripe may hold this much more or less in a purse than the books say before somebody is told, minor units of its currency.
+    /// Stripe may hold this much more or less in a purse than the books say before somebody is told, minor units of its currency, where no
+    /// policy says otherwise.
     pub drift_tolerance_minor: i64,
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use payout_shared::{
     answer::PayoutObject,
+    currency::Currency,
     entries::{Movement, Told},
     id::{AccountId, CreatorId, ObjectId, PayoutId, RunId},
 };
@@ -93,7 +94,7 @@ impl Store {
         fence: Fence,
         checks: &[AccountCheck],
         reads: &[(RunId, ReadCount)],
-        tolerance_minor: i64,
+        tolerance_minor: &(dyn Fn(Currency) -> i64 + Send + Sync),
     ) -> Result<(), StoreError> {
         let now_ms = self.clock.now_ms();
         on!(self, pool, sql => sql::checks::record(pool, now_ms, fence, checks, reads, tolerance_minor).await)

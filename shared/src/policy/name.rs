@@ -218,7 +218,7 @@ impl Policy {
             Self::ReserveDays => "how long the reserve is kept, since the sale",
             Self::Short => "when Stripe's balance is short: fifo pays the oldest earnings that fit, skip pays nothing",
             Self::DriftTolerance => {
-                "how far Stripe's balance and our entries may be apart before somebody is told; none = not at all"
+                "how far Stripe's balance and our entries may be apart before somebody is told; none = 100 minor units"
             }
             Self::FeePercent => "what charges are expected to have paid already; checked, never deducted again",
             Self::SettlementDays => {

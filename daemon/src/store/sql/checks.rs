@@ -1,6 +1,6 @@
 //! What Stripe said of a purse just before a payout leaves it: its balance, and from that its drift against the books. The guard of every
 //! send believes a look only while it is fresh.
-use super::{DB, Pool, Tx, begin, commit, journal, lease};
+use super::{DB, Pool, Tx, begin, commit, journal, lease, rows};
 use crate::store::{
     StoreError,
     types::{AccountCheck, Ahead, Drift, Fence, Note, ReadCount},
@@ -90,7 +90,7 @@ pub(in crate::store) async fn record(
     fence: Fence,
     checks: &[AccountCheck],
     reads: &[(RunId, ReadCount)],
-    tolerance_minor: i64,
+    tolerance_minor: &(dyn Fn(Currency) -> i64 + Send + Sync),
 ) -> Result<(), StoreError> {
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, fence).await?;
@@ -179,7 +179,7 @@ fn push_at_stripe(query: &mut QueryBuilder<DB>) {
 async fn write_drifts(
     tx: &mut Tx,
     purses: &[(&AccountId, Currency)],
-    tolerance_minor: i64,
+    tolerance_minor: &(dyn Fn(Currency) -> i64 + Send + Sync),
 ) -> Result<Vec<Note>, StoreError> {
     if purses.is_empty() {
         return Ok(Vec::new());
@@ -195,7 +195,7 @@ async fn write_drifts(
     for row in &found {
         let (account, code): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let (drift, told): (i64, Option<i64>) = (row.try_get(2)?, row.try_get(3)?);
-        let now = (drift.saturating_abs() > tolerance_minor).then_some(drift);
+        let now = (drift.saturating_abs() > tolerance_minor(rows::currency(&code)?)).then_some(drift);
         if now == told {
             continue;
         }

@@ -8,7 +8,7 @@ use payout_shared::{
     attempt::AttemptState,
     id::{CreatorId, PayoutId, RunId},
     money::Money,
-    rollback::{RowFacts, step},
+    rollback::{RowFacts, Step, step},
     run::{RunEvent, RunState},
 };
 use sqlx::{QueryBuilder, Row};
@@ -54,7 +54,14 @@ fn read(row: &rows::AnyRow, now_ms: i64) -> Result<RollbackRow, StoreError> {
         cancel: attempt(9)?,
         reverse: attempt(10)?,
     };
-    let (step, why) = step(&facts, now_ms);
+    let (step, why) = match step(&facts, now_ms) {
+        // Stripe would; but nobody can say yes as the second person so far, and what is shown here is what will be done.
+        (Step::Reverse, _) => (
+            Step::Impossible,
+            "Stripe could still reverse it, but a reversal takes a second person's yes, which can't be given here yet".to_owned(),
+        ),
+        said => said,
+    };
     Ok(RollbackRow {
         creator: CreatorId::new(row.try_get::<String, _>(1)?),
         amount: Money::new(row.try_get(2)?, rows::currency(&code)?),

@@ -198,3 +198,15 @@ async fn what_stripe_holds_beyond_or_below_the_books_is_told_once_a_change() {
     assert_eq!(told(&world).await.last().unwrap(), "Stripe holds what the books say again");
     assert!(world.health.sentences().is_empty(), "{:?}", world.health.sentences());
 }
+
+#[tokio::test]
+async fn a_policy_says_how_far_balance_and_books_may_be_apart() {
+    let mut world = World::with(&[3_000, 6_000]).await;
+    world.settings.drift_tolerance_minor = 100;
+    policies(&world.store, &[("drift_tolerance.usd", "5.00")]).await;
+    credit(&world, 0, -100_500);
+    credit(&world, 1, -100_501);
+    done(&mut world, 2).await;
+    let told = world.probe.texts("SELECT reason FROM journal WHERE action = 'purse.drift' ORDER BY seq").await.concat();
+    assert_eq!(told, ["Stripe holds less than the books say: -5.01 USD"]);
+}

@@ -1,6 +1,7 @@
 //! The engine's laws: each test breaks something at a moment that it names, and the money must come out right.
 mod books;
 mod probe;
+mod reads;
 mod stripe;
 mod trouble;
 mod world;

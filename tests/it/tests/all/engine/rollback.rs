@@ -195,6 +195,18 @@ async fn what_is_on_its_way_to_the_bank_is_waited_for_and_said_to_be() {
     world.books_equal().await;
 }
 
+/// The second person's yes isn't there yet: until then nothing is shown that won't be done.
+#[tokio::test]
+async fn what_is_paid_is_said_to_be_impossible_and_the_rollback_leaves_it() {
+    let (mut world, run) = sent(Database::sqlite(), &[5_000, 6_000]).await;
+    world.advance(super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!(states(&world).await, ["paid", "paid"]);
+    let (steps, confirm) = preview(&world, &run).await;
+    assert_eq!((steps, confirm.reversals), (vec![Step::Impossible; 2], Vec::new()));
+}
+
 #[tokio::test]
 async fn an_unknown_one_is_resolved_first_and_then_canceled() {
     let mut world = World::of(2).await;

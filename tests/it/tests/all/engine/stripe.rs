@@ -4,20 +4,12 @@ use super::{
     probe::Probe,
     trouble::{Rule, Trouble},
 };
-use crate::databases::START_MS;
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use http::{Method, Request, Response};
-use payout_shared::{
-    answer::{PayoutObject, Sent},
-    id::{AccountId, Mode, ObjectId},
-};
+use payout_shared::{answer::Sent, id::AccountId};
 use payoutd::{
     clock::{Clock, ManualClock},
-    stripe::{
-        AccountObject, AccountPage, BalanceObject, Limits, ListPage, ListRequest, MoneyRequest, MovementsPage,
-        MovementsRequest, ReadError, Stripe, StripeClock, limits::ReadClass, wire,
-    },
+    stripe::{Limits, MoneyRequest, ReadError, StripeClock, limits::ReadClass, wire},
 };
 use std::{
     collections::HashMap,
@@ -27,15 +19,15 @@ use stripe_twin::{FaultPlan, Twin, Wire};
 use tokio::sync::Notify;
 
 #[derive(Default)]
-struct Memory {
+pub(super) struct Memory {
     rules: Vec<Rule>,
     reads: Vec<(Option<String>, usize, ReadError)>,
     /// Requests that reached the wire: (key, body).
     left: Vec<(String, String)>,
     bodies: HashMap<String, String>,
-    listings: usize,
-    movements: usize,
-    no_movements: bool,
+    pub(super) listings: usize,
+    pub(super) movements: usize,
+    pub(super) no_movements: bool,
     /// Which request met which trouble, by its key, until somebody asks.
     met: Vec<(String, Trouble)>,
     /// Every request that reached the twin: when (boot clock) and which endpoint.
@@ -64,8 +56,8 @@ pub(super) struct Shared {
 /// One process's client.
 #[derive(Clone)]
 pub(super) struct TwinStripe {
-    shared: Arc<Shared>,
-    time: Arc<StripeClock>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) time: Arc<StripeClock>,
     life: u64,
 }
 
@@ -83,7 +75,7 @@ impl Shared {
         })
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap()
     }
 
@@ -256,15 +248,15 @@ impl Shared {
 }
 
 /// Work under way: while it waits for the test it doesn't count.
-struct Work<'a>(&'a Shared);
+pub(super) struct Work<'a>(&'a Shared);
 
 impl<'a> Work<'a> {
-    fn begin(shared: &'a Shared) -> Self {
+    pub(super) fn begin(shared: &'a Shared) -> Self {
         shared.count(1, 0);
         Self(shared)
     }
 
-    async fn park<T>(&self, wait: impl Future<Output = T>) -> T {
+    pub(super) async fn park<T>(&self, wait: impl Future<Output = T>) -> T {
         self.0.count(-1, 0);
         let done = wait.await;
         self.0.count(1, 0);
@@ -302,7 +294,7 @@ impl TwinStripe {
         }
     }
 
-    async fn money(self, request: MoneyRequest) -> Sent {
+    pub(super) async fn money(self, request: MoneyRequest) -> Sent {
         let shared = Arc::clone(&self.shared);
         let work = Work::begin(&shared);
         if self.is_dead() {
@@ -401,7 +393,7 @@ impl TwinStripe {
     }
 
     /// The turn of a read by the limits, and the time that its answer takes.
-    async fn turn(&self, work: &Work<'_>, class: ReadClass, endpoint: &'static str) {
+    pub(super) async fn turn(&self, work: &Work<'_>, class: ReadClass, endpoint: &'static str) {
         let pace = self.shared.paced();
         if let Some((limits, _)) = &pace {
             work.park(limits.read(class)).await;
@@ -413,7 +405,7 @@ impl TwinStripe {
         }
     }
 
-    fn read(&self, path: &str, account: Option<&AccountId>, about: &AccountId) -> Result<Bytes, ReadError> {
+    pub(super) fn read(&self, path: &str, account: Option<&AccountId>, about: &AccountId) -> Result<Bytes, ReadError> {
         if self.is_dead() {
             return Err(ReadError::Unreachable("of a dead process".to_owned()));
         }
@@ -430,98 +422,5 @@ impl TwinStripe {
             Some(error) => Err(error),
             None => Ok(response.into_body()),
         }
-    }
-}
-
-impl Stripe for TwinStripe {
-    fn send(&self, request: MoneyRequest) -> BoxFuture<'static, Sent> {
-        Box::pin(self.clone().money(request))
-    }
-
-    fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let work = Work::begin(&this.shared);
-            this.turn(&work, ReadClass::Account, "account").await;
-            let body = this.read(&format!("/v1/accounts/{account}"), None, &account)?;
-            wire::account(&body).map_err(ReadError::Unreadable)
-        })
-    }
-
-    fn accounts(&self, after: Option<AccountId>) -> BoxFuture<'static, Result<AccountPage, ReadError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let work = Work::begin(&this.shared);
-            this.turn(&work, ReadClass::Account, "accounts").await;
-            let body = this.read(&wire::list_accounts(after.as_ref()).path, None, &AccountId::new("all accounts"))?;
-            wire::accounts(&body).map_err(ReadError::Unreadable)
-        })
-    }
-
-    fn balance(&self, account: AccountId) -> BoxFuture<'static, Result<BalanceObject, ReadError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let work = Work::begin(&this.shared);
-            this.turn(&work, ReadClass::Balance, "balance").await;
-            let body = this.read("/v1/balance", Some(&account), &account)?;
-            wire::balance(&body).map_err(ReadError::Unreadable)
-        })
-    }
-
-    fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let work = Work::begin(&this.shared);
-            this.turn(&work, ReadClass::Payouts, "payouts").await;
-            // Who looks for an unknown payout begins long before its first send; a look at a purse never before the database was there.
-            this.shared.memory().listings += usize::from(request.created_from_s < START_MS / 1_000);
-            let after = request.starting_after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
-            let path = format!("/v1/payouts?created[gte]={}&limit=100{after}", request.created_from_s);
-            let body = this.read(&path, Some(&request.account), &request.account)?;
-            let (payouts, has_more) = wire::payouts(&body, &request.account).map_err(ReadError::Unreadable)?;
-            Ok(ListPage { payouts, has_more, date_ms: this.time.time().map(|(now_ms, _)| now_ms) })
-        })
-    }
-
-    fn payout(&self, account: AccountId, payout: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let _work = Work::begin(&this.shared);
-            let body = this.read(&format!("/v1/payouts/{payout}"), Some(&account), &account)?;
-            wire::payout(&body, &account).map_err(ReadError::Unreadable)
-        })
-    }
-
-    fn movements(&self, request: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let _work = Work::begin(&this.shared);
-            this.shared.memory().movements += 1;
-            if this.shared.memory().no_movements {
-                return Err(ReadError::Unreachable("no answer".to_owned()));
-            }
-            let after = request.starting_after.map(|id| format!("&starting_after={id}")).unwrap_or_default();
-            let path = format!("/v1/balance_transactions?created[gte]={}&limit=100{after}", request.created_from_s);
-            let body = this.read(&path, Some(&request.account), &request.account)?;
-            let (movements, has_more) = wire::movements(&body).map_err(ReadError::Unreadable)?;
-            Ok(MovementsPage { movements, has_more })
-        })
-    }
-
-    fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>> {
-        let this = self.clone();
-        Box::pin(async move {
-            let _work = Work::begin(&this.shared);
-            let body = this.read("/v1/account", None, &AccountId::new(""))?;
-            wire::account(&body).map(|object| object.id).map_err(ReadError::Unreadable)
-        })
-    }
-
-    fn time(&self) -> Option<(i64, i64)> {
-        self.time.time()
-    }
-
-    fn mode(&self) -> Mode {
-        Mode::Test
     }
 }
