@@ -140,15 +140,18 @@ const HEADER: &str = "creator_id,stripe_account_id,country,currency,gross_minor,
 fn file(rows: &[&str]) -> Vec<v1::ImportChunk> {
     let text = format!("{HEADER}\n{}\n", rows.join("\n"));
     // In small pieces, as a network would have it.
-    text.as_bytes()
-        .chunks(17)
-        .map(|part| v1::ImportChunk { data: part.to_vec(), file_name: "november.csv".to_owned() })
-        .collect()
+    let part = |data: &[u8], last| v1::ImportChunk { data: data.to_vec(), file_name: "november.csv".to_owned(), last };
+    let parts = text.as_bytes().chunks(17).map(|data| part(data, false));
+    parts.chain(std::iter::once(part(b"", true))).collect()
 }
 
 async fn import(room: &Room, rows: &[&str]) -> Result<v1::ImportDone, tonic::Status> {
+    import_parts(room, file(rows)).await
+}
+
+async fn import_parts(room: &Room, parts: Vec<v1::ImportChunk>) -> Result<v1::ImportDone, tonic::Status> {
     let mut client = room.client().await;
-    let mut replies = client.import_earnings(futures::stream::iter(file(rows))).await?.into_inner();
+    let mut replies = client.import_earnings(futures::stream::iter(parts)).await?.into_inner();
     let mut done = None;
     while let Some(progress) = replies.message().await? {
         done = progress.done;
@@ -174,6 +177,18 @@ async fn a_file_of_earnings_is_imported_whole_or_not_at_all() {
     assert_eq!((again.imported, again.known), (0, 3));
     let other = import(&room, &["alice,acct_a,US,usd,2001,200,2026-11-20T10:00:00Z,ch_1"]).await.unwrap_err();
     assert!(other.message().contains("line 2, gross_minor"), "{}", other.message());
+}
+
+/// A client that dies may end its stream like one that is done: each row that came is whole, and the rest is missing.
+#[tokio::test]
+async fn a_file_that_ends_without_its_last_part_is_not_imported() {
+    let room = Room::at(NOW).await;
+    let mut parts = file(&ROWS);
+    parts.pop();
+    let cut = import_parts(&room, parts).await.unwrap_err();
+    assert_eq!(cut.code(), Code::InvalidArgument);
+    assert!(cut.message().contains("import it again"), "{}", cut.message());
+    assert_eq!(import(&room, &ROWS).await.unwrap().imported, 3, "nothing of it was there");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `payout earnings import FILE.csv`: the file goes up in chunks, progress comes down, and half a file is never imported.
 //!
-//! Invariant: the stream of chunks is only ended when the file was read to its end. After a read error it is left open and
-//! the call is dropped, so that the daemon sees a broken call and not a short file.
+//! Invariant: the last chunk is called the last only when the file was read to its end; without it the daemon imports nothing. After a read
+//! error the stream is left open and the call is dropped.
 use super::{
     error::{Error, aside},
     session::Session,
@@ -92,10 +92,9 @@ async fn read(
     loop {
         let mut data = vec![0; CHUNK_BYTES];
         match source.read(&mut data).await {
-            Ok(0) if file_name.is_none() => return,
             Ok(read) => {
                 data.truncate(read);
-                let chunk = v1::ImportChunk { data, file_name: file_name.take().unwrap_or_default() };
+                let chunk = v1::ImportChunk { data, file_name: file_name.take().unwrap_or_default(), last: read == 0 };
                 if chunks.send(chunk).await.is_err() || read == 0 {
                     return;
                 }

@@ -271,9 +271,14 @@ impl Control for Handle {
         request: Request<Streaming<v1::ImportChunk>>,
     ) -> Result<Response<Self::ImportEarningsStream>, Status> {
         let mut chunks = request.into_inner();
-        let mut bytes = Vec::new();
+        let (mut bytes, mut whole) = (Vec::new(), false);
         while let Some(chunk) = chunks.next().await {
-            bytes.extend(chunk?.data);
+            let chunk = chunk?;
+            whole = chunk.last;
+            bytes.extend(chunk.data);
+        }
+        if !whole {
+            return Err(Status::invalid_argument("cut short"));
         }
         self.script.lock().unwrap().imported = Some(bytes);
         let done = v1::ImportDone { imported: 2, known: 1, creators: 2, seq: 5 };

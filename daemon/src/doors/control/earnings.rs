@@ -79,7 +79,7 @@ async fn all(
 }
 
 async fn collect(mut chunks: Streaming<v1::ImportChunk>) -> Result<(String, Vec<u8>), Status> {
-    let (mut name, mut bytes) = (String::new(), Vec::new());
+    let (mut name, mut bytes, mut whole) = (String::new(), Vec::new(), false);
     while let Some(chunk) = chunks.message().await? {
         if name.is_empty() {
             name = chunk.file_name.chars().filter(|c| !c.is_control()).take(FILE_NAME_CHARS_MAX).collect();
@@ -91,6 +91,13 @@ async fn collect(mut chunks: Streaming<v1::ImportChunk>) -> Result<(String, Vec<
             )));
         }
         bytes.extend_from_slice(&chunk.data);
+        whole = chunk.last;
+    }
+    // A client that dies may well end its stream like one that is done.
+    if !whole {
+        return Err(Status::invalid_argument(
+            "the file ended without its last part: nothing was imported; import it again",
+        ));
     }
     Ok((name, bytes))
 }

@@ -94,7 +94,7 @@ async fn reads_wait_their_turn_and_keep_their_rate() {
         })
         .collect();
     let start = limits.0.clock.boot();
-    for _ in 0..20 {
+    for _ in 0..26 {
         hand.wait_until(|sleepers, _| sleepers == 1).await;
         assert!(hand.advance_to_next());
         hand.wait_until(|sleepers, next| sleepers == 0 || next > Some(limits.0.clock.boot())).await;
@@ -103,15 +103,15 @@ async fn reads_wait_their_turn_and_keep_their_rate() {
     for reader in readers {
         reader.await.unwrap();
     }
-    // 10 at once, 20 more at 20/s.
-    assert_eq!(limits.0.clock.boot().ms_since(start), 1_000);
+    // 4 at once, 26 more at 20/s.
+    assert_eq!(limits.0.clock.boot().ms_since(start), 1_300);
 }
 
 #[tokio::test]
 async fn reads_leave_a_burst_for_creates() {
     let rates = Rates { global_milli_per_s: 15_000, read_milli_per_s: 100_000, ..Rates::default() };
     let (limits, _hand) = limits(rates);
-    for _ in 0..10 {
+    for _ in 0..2 {
         assert_eq!(limits.try_read(ReadClass::Account), Ok(()));
     }
     assert!(limits.try_read(ReadClass::Balance).is_err());
