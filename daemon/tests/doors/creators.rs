@@ -10,7 +10,7 @@ use payout_shared::{
 };
 use payoutd::store::{
     door_types::{AccountRead, BankRead, EarningRow},
-    types::{By, Fence, Gate, NewRun, RunRow, Wanted},
+    types::{AccountCheck, By, Fence, Gate, NewRun, RunRow, Wanted},
 };
 use tonic::Code;
 
@@ -70,6 +70,15 @@ async fn room() -> (Room, Fence) {
     let fence = room.store().lease_acquire("test", 600_000, true).await.unwrap().unwrap().0;
     let reads = ["alice", "bob", "carol", "dora"].map(read);
     room.store().record_accounts(fence, &reads).await.unwrap();
+    // A payout leaves on a fresh look at its purse only.
+    let look = AccountCheck {
+        account: AccountId::new("acct_alice"),
+        read_at_ms: ms(NOW),
+        stripe_ms: ms(NOW),
+        purses: vec![(usd(), 5_700, 0)],
+        failed: None,
+    };
+    room.store().record_checks(fence, &[look], &[], &|_| 0).await.unwrap();
     (room, fence)
 }
 
