@@ -68,14 +68,17 @@ pub(super) fn amounts(text: &str) -> Result<Vec<Money>, String> {
     Ok(amounts.into_iter().map(|(currency, minor)| Money::new(minor, currency)).collect())
 }
 
-/// `canary_count=20,run_cap.usd=500000.00`, each policy once.
+/// `short=skip,cap.usd=5000.00`, each policy once.
 pub(super) fn policies(text: &str) -> Result<BTreeMap<PolicyName, PolicyValue>, String> {
     let mut values = BTreeMap::new();
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
-            format!("{pair:?} is not a policy and its value; write canary_count=20,run_cap.usd=500000.00")
-        })?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("{pair:?} is not a policy and its value; write short=skip,cap.usd=5000.00"))?;
         let name = PolicyName::parse(name.trim())?;
+        if !name.policy.is_acted_on() {
+            return Err(format!("nothing in this version acts on {name}"));
+        }
         if values.insert(name, PolicyValue::parse(name, value)?).is_some() {
             return Err(format!("{name} is named twice"));
         }

@@ -100,7 +100,7 @@ settings! {
         "PAYOUT_CAPS", "minor units by currency", "", "the most that one payout may be, as in usd=1000000; absent: no cap",
     );
     PAYOUT_POLICIES = plain(
-        "PAYOUT_POLICIES", "", "", "any other policy, as in canary_count=20,run_cap.usd=500000.00 (amounts in major units); `payout policy list` names them; what a person sets later stands until this changes",
+        "PAYOUT_POLICIES", "", "", "any other policy, as in short=skip,cap.usd=5000.00 (amounts in major units); `payout policy list` names them; what a person sets later stands until this changes",
     );
     PLATFORM_DEFAULT_CURRENCY = plain("PLATFORM_DEFAULT_CURRENCY", "", "usd", "the currency of the minimums that name none, ISO 4217");
     PLATFORM_FEE_PERCENT = plain(

@@ -277,17 +277,19 @@ fn minimums_are_by_currency_and_the_larger_wins() {
 
 #[test]
 fn any_policy_can_be_configured_once() {
-    let config = load(&[("PAYOUT_POLICIES", "canary_count=20, run_cap.USD=500.5, short=skip, cap.usd=none")]);
+    let config =
+        load(&[("PAYOUT_POLICIES", "settlement_days=20, drift_tolerance.USD=500.5, short=skip, cap.usd=none")]);
     let said = said(&config);
-    for line in ["canary_count=20", "run_cap.usd=500.50", "short=skip", "cap.usd=none"] {
+    for line in ["settlement_days=20", "drift_tolerance.usd=500.50", "short=skip", "cap.usd=none"] {
         assert!(said.contains(&format!("{line} environment")), "{line} {said:?}");
     }
     for (text, why) in [
-        ("canary_count", "is not a policy and its value"),
+        ("canary_count=20", "nothing in this version acts on canary_count"),
+        ("settlement_days", "is not a policy and its value"),
         ("canaries=20", "is no policy"),
-        ("canary_count=many", "a whole number"),
+        ("settlement_days=many", "a number of days"),
         ("hold_days=1,hold_days=2", "named twice"),
-        ("run_cap.usd=1.234", "is not an amount of usd"),
+        ("drift_tolerance.usd=1.234", "is not an amount of usd"),
     ] {
         assert!(problem("PAYOUT_POLICIES", text).contains(why), "{text}");
     }

@@ -184,6 +184,29 @@ impl Policy {
         }
     }
 
+    /// Something in this version acts on it. The others have their names and words, and can't be set before something does.
+    #[must_use]
+    pub const fn is_acted_on(self) -> bool {
+        match self {
+            Self::RunCap
+            | Self::GrowthCapPercent
+            | Self::ApprovalAbove
+            | Self::CanaryCount
+            | Self::CanaryFailPercent => false,
+            Self::Minimum
+            | Self::CountryMinimum
+            | Self::Cap
+            | Self::HoldDays
+            | Self::BankChangedDays
+            | Self::ReservePercent
+            | Self::ReserveDays
+            | Self::Short
+            | Self::DriftTolerance
+            | Self::FeePercent
+            | Self::SettlementDays => true,
+        }
+    }
+
     /// What it does, and why its default is what it is.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -194,7 +217,7 @@ impl Policy {
             Self::CountryMinimum => {
                 "Stripe's or the banks' own least for accounts of a country, as in country_minimum.KR.krw: never gone below"
             }
-            Self::Cap => "the most that one payout may be; more needs an override by two people; none = no cap",
+            Self::Cap => "the most that one payout may be; none = no cap",
             Self::RunCap => "the most that one run may come to in a currency; more waits for approval; none = no cap",
             Self::GrowthCapPercent => {
                 "how much more than the last completed cycle a run may come to; more waits for approval; none, because a first cycle has no last one"
