@@ -57,6 +57,8 @@ pub struct Run {
     pub of_all: bool,
     /// Its exact state.
     pub state: String,
+    /// Unix milliseconds.
+    pub created_at_ms: i64,
     /// Unix milliseconds; 0 = not yet.
     pub started_at_ms: i64,
     /// Unix milliseconds; 0 = not yet.
@@ -74,6 +76,8 @@ pub struct Books {
     pub outcomes: Vec<Outcome>,
     /// Earned per purse (account, currency), minor units; carries left out.
     pub purses: BTreeMap<(String, String), i64>,
+    /// Purses with entries that never were in a payout, and when the first of these was written (Unix milliseconds).
+    pub free: BTreeMap<(String, String), i64>,
     /// Sum of the items of each payout.
     pub items: BTreeMap<String, i64>,
     /// Earnings that are locked into more than one payout.
@@ -91,20 +95,21 @@ impl Books {
     pub fn contradictions(&self) -> Vec<String> {
         let mut found = self.rows_that_differ();
         for run in self.runs.iter().filter(|run| run.of_all && run.state.starts_with("completed")) {
-            found.extend(self.purses_without_outcome(run));
+            found.extend(self.purses_without_outcome(run, self.purses.keys()));
         }
         found.extend(self.skips_without_reason());
         found.extend(self.overpaid());
         found
     }
 
-    /// The same for books that have seen several cycles: purses are asked for an outcome in this run only, and a purse may have
+    /// The same for books that have seen several cycles: only purses with something free are asked for an outcome, in this run only, and a purse may have
     /// been paid what was taken back since.
     #[must_use]
     pub fn contradictions_of(&self, run_id: &str) -> Vec<String> {
         let mut found = self.rows_that_differ();
         for run in self.runs.iter().filter(|run| run.id == run_id) {
-            found.extend(self.purses_without_outcome(run));
+            let had_some = self.free.iter().filter(|(_, first_ms)| **first_ms < run.created_at_ms);
+            found.extend(self.purses_without_outcome(run, had_some.map(|(purse, _)| purse)));
         }
         found.extend(self.skips_without_reason());
         found
@@ -134,13 +139,17 @@ impl Books {
         found
     }
 
-    fn purses_without_outcome(&self, run: &Run) -> Vec<String> {
+    fn purses_without_outcome<'a>(
+        &self,
+        run: &Run,
+        considered: impl Iterator<Item = &'a (String, String)>,
+    ) -> Vec<String> {
         let decided: BTreeSet<(&str, &str)> = (self.outcomes.iter())
             .filter(|outcome| outcome.run_id == run.id)
             .map(|outcome| (outcome.account.as_str(), outcome.currency.as_str()))
             .collect();
         let undecided =
-            self.purses.keys().filter(|(account, currency)| !decided.contains(&(account.as_str(), currency.as_str())));
+            considered.filter(|(account, currency)| !decided.contains(&(account.as_str(), currency.as_str())));
         let told = |(account, currency): &(String, String)| {
             format!("run {}: {account} {currency} has neither a payout nor a reason", run.label)
         };

@@ -17,12 +17,16 @@ const OUTCOMES: &str = "SELECT run_id, account_id, currency, COALESCE(payout_id,
     COALESCE(sentence, '') FROM run_outcomes ORDER BY run_id, account_id, currency";
 const PURSES: &str = "SELECT account_id, currency, CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings \
     WHERE kind NOT IN ('carry_out', 'carry_in') GROUP BY account_id, currency ORDER BY account_id, currency";
+/// Purses with entries that never were in a payout, and when the first of these was written.
+const FREE: &str = "SELECT e.account_id, e.currency, CAST(MIN(e.created_at_ms) AS TEXT) FROM creator_earnings e \
+    WHERE NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id) GROUP BY e.account_id, e.currency";
 const ITEMS: &str =
     "SELECT payout_id, CAST(SUM(amount_minor) AS TEXT) FROM payout_items GROUP BY payout_id ORDER BY payout_id";
 const LOCKED: &str = "SELECT CAST(earning_id AS TEXT) FROM payout_items WHERE released_at_ms IS NULL \
     GROUP BY earning_id HAVING COUNT(*) > 1 ORDER BY earning_id";
 const RUNS: &str = "SELECT id, cycle_date, CAST(number AS TEXT), state, CAST(COALESCE(started_at_ms, 0) AS TEXT), \
-    CAST(COALESCE(finished_at_ms, 0) AS TEXT), CASE WHEN named_only THEN 'named' ELSE 'all' END FROM payout_runs ORDER BY created_at_ms, id";
+    CAST(COALESCE(finished_at_ms, 0) AS TEXT), CASE WHEN named_only THEN 'named' ELSE 'all' END, CAST(created_at_ms AS TEXT) \
+    FROM payout_runs ORDER BY created_at_ms, id";
 const SENDS: &str = "SELECT CAST(COALESCE(SUM(sends), 0) AS TEXT), CAST(COALESCE(SUM(ambiguous_sends), 0) AS TEXT) FROM payout_attempts";
 
 impl Books {
@@ -75,16 +79,20 @@ impl Books {
         for [account, currency, sum] in source.rows(PURSES).await? {
             books.purses.insert((account, currency), number(&sum)?);
         }
+        for [account, currency, first] in source.rows(FREE).await? {
+            books.free.insert((account, currency), number(&first)?);
+        }
         for [payout_id, sum] in source.rows(ITEMS).await? {
             books.items.insert(payout_id, number(&sum)?);
         }
         for [earning] in source.rows(LOCKED).await? {
             books.locked_twice.push(earning);
         }
-        for [id, date, n, state, started, finished, whom] in source.rows(RUNS).await? {
+        for [id, date, n, state, started, finished, whom, created] in source.rows(RUNS).await? {
             let (started_at_ms, finished_at_ms) = (number(&started)?, number(&finished)?);
+            let created_at_ms = number(&created)?;
             let (label, of_all) = (format!("{date}#{n}"), whom == "all");
-            books.runs.push(Run { id, label, of_all, state, started_at_ms, finished_at_ms });
+            books.runs.push(Run { id, label, of_all, state, created_at_ms, started_at_ms, finished_at_ms });
         }
         for [sends, ambiguous] in source.rows(SENDS).await? {
             books.sends = (number(&sends)?, number(&ambiguous)?);
