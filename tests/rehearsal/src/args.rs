@@ -127,10 +127,11 @@ impl Args {
         asked.any(|name| faults.contains(&name))
     }
 
-    /// A fault was asked for that may leave payouts unknown.
+    /// A fault was asked for that may leave payouts unknown. A kill may: a request that died before it left is sent again, and when
+    /// that one is refused, its answer says nothing of the one before.
     #[must_use]
     pub fn may_leave_unknown(&self) -> bool {
-        self.asks_for(&LEAVES_UNKNOWN)
+        self.asks_for(&LEAVES_UNKNOWN) || self.kill_daemon > 0
     }
 
     /// A fault was asked for that answers 429.
@@ -161,6 +162,7 @@ mod tests {
         assert!(args.may_leave_unknown() && !args.may_be_limited());
         let args = read("rehearsal --headless --faults 429-storm@500").unwrap();
         assert!(!args.may_leave_unknown() && args.may_be_limited());
+        assert!(read("rehearsal --headless --kill-daemon 3").unwrap().may_leave_unknown());
         assert_eq!(read("rehearsal --headless --faults nonsense").unwrap_err().exit_code(), 2);
     }
 
