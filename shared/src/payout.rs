@@ -208,6 +208,29 @@ pub enum PayoutEvent {
     Settle,
 }
 
+impl PayoutEvent {
+    /// Every event, each object's with every status and attempt.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let plain = [
+            Self::Intend,
+            Self::PutBack,
+            Self::LoseAnswer,
+            Self::Refuse,
+            Self::Void,
+            Self::ProveAbsent,
+            Self::Requeue,
+            Self::GiveUp,
+            Self::IntendReverse,
+            Self::Reverse,
+            Self::RefuseReverse,
+            Self::Settle,
+        ];
+        let objects =
+            [Which::Newest, Which::Older].map(|which| ObjectStatus::ALL.map(|status| Self::Object(status, which)));
+        plain.into_iter().chain(objects.into_iter().flatten())
+    }
+}
+
 /// Where a payout stands when an event comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {

@@ -22,7 +22,7 @@ impl Engine {
             return Ok(());
         }
         let payouts: Vec<(PayoutId, Option<i64>)> = due.into_iter().map(|id| (id, None)).collect();
-        let (context, by) = (self.parts.store.plan_context().await?, By::Engine);
+        let (context, by) = (self.context().await?, By::Engine);
         let reason = Some("its cause may have passed: tried again by itself");
         let ask = RetryAsk { payouts: &payouts, context: &context, by: &by, reason, by_itself: true };
         for done in self.parts.store.retry(Some(lease.fence), &ask).await? {

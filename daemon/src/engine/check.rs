@@ -30,8 +30,6 @@ use std::{
 
 /// Looks are this many seconds of sends ahead: longer than a read takes on a bad day, short enough to be fresh at the turn.
 const AHEAD_S: i64 = 3;
-/// … and never more than so many payouts.
-const AHEAD_MAX: i64 = 512;
 /// A look that failed is taken again this much later, milliseconds; it grows with each failure.
 const AGAIN_MS: i64 = 2_000;
 /// Failures in a row until the payout gives its place to those behind it.
@@ -103,8 +101,8 @@ impl Engine {
         let Some(stripe) = self.parts.stripe.clone() else { return Ok(0) };
         let (now, now_ms) = (self.parts.clock.boot(), self.parts.clock.now_ms());
         let limits = &self.parts.limits;
-        let concurrency = i64::try_from(limits.create_concurrency()).unwrap_or(AHEAD_MAX);
-        let limit = (limits.create_milli_per_s().saturating_mul(AHEAD_S) / 1_000).max(concurrency).min(AHEAD_MAX);
+        let concurrency = i64::try_from(limits.create_concurrency()).unwrap_or(i64::MAX);
+        let limit = (limits.create_milli_per_s().saturating_mul(AHEAD_S) / 1_000).max(concurrency);
         let account_old_ms = now_ms.saturating_sub(self.parts.settings.account_stale_ms);
         let ahead = self.parts.store.ahead(&run.id, account_old_ms, limit).await?;
         let ready = ahead.iter().filter(|payout| payout.checked).count();
@@ -154,8 +152,7 @@ impl Engine {
         }
         let reads: Vec<_> = batch.reads.into_iter().filter(|(_, count)| !count.is_none()).collect();
         if !batch.checks.is_empty() || !reads.is_empty() {
-            let (policies, usual) =
-                (store.plan_context().await?.rules.policies, self.parts.settings.drift_tolerance_minor);
+            let (policies, usual) = (self.context().await?.rules.policies, self.parts.settings.drift_tolerance_minor);
             let tolerance = |currency| policies.drift_tolerance(currency).map_or(usual, |money| money.minor);
             store.record_checks(lease.fence, &batch.checks, &reads, &tolerance).await?;
         }

@@ -86,7 +86,7 @@ use crate::{
     clock::BootMs,
     store::{
         StoreError,
-        types::{Intent, UndoIntent, UndoUnresolved, Unresolved},
+        types::{Intent, PlanContext, UndoIntent, UndoUnresolved, Unresolved},
     },
     stripe::{AccountObject, AccountPage, ReadError},
 };
@@ -174,6 +174,8 @@ pub struct Engine {
     /// Health says what the newest plan said of Stripe's holding limit.
     holding_told: bool,
     books: Books,
+    /// What is judged under in this pass, once somebody has asked.
+    context: Option<PlanContext>,
     stopping: bool,
     /// Something is left that needs no wait.
     again: bool,
@@ -210,6 +212,7 @@ impl Engine {
             platform: send::Platform::default(),
             holding_told: false,
             books: Books::default(),
+            context: None,
             stopping: false,
             again: false,
         }

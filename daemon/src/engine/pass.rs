@@ -4,7 +4,7 @@ use crate::{
     clock::BootMs,
     store::{
         StoreError,
-        types::{By, RunRow, WorkLeft},
+        types::{By, PlanContext, RunRow, WorkLeft},
     },
 };
 use payout_shared::run::{RunEvent, RunState, RunVerdict};
@@ -13,6 +13,7 @@ impl Engine {
     /// Everything that is due, once. Answers first, so that no decision is made on less than what is known.
     pub(super) async fn pass(&mut self) -> Result<BootMs, StoreError> {
         self.again = false;
+        self.context = None;
         let now = self.parts.clock.boot();
         let Some(lease) = self.lead().await? else {
             return Ok(now.plus_ms(IDLE_MS));
@@ -38,6 +39,16 @@ impl Engine {
             self.look_up().await?;
         }
         Ok(if self.again { now } else { next })
+    }
+
+    /// The policies in force, asked of the store once a pass.
+    pub(super) async fn context(&mut self) -> Result<PlanContext, StoreError> {
+        if let Some(context) = &self.context {
+            return Ok(context.clone());
+        }
+        let context = self.parts.store.plan_context().await?;
+        self.context = Some(context.clone());
+        Ok(context)
     }
 
     async fn advance(&mut self, lease: Lease, run: RunRow) -> Result<BootMs, StoreError> {

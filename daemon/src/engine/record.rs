@@ -173,11 +173,7 @@ impl Engine {
                 };
                 let effect = answer::effect(&asked, sent, intent.ambiguous_before);
                 if effect.slow_down {
-                    let meta = meta(sent);
-                    self.parts.limits.slow_down(
-                        meta.and_then(|meta| meta.limited_reason.as_deref()),
-                        meta.and_then(|meta| meta.retry_after_ms),
-                    );
+                    self.slow_down(sent);
                 }
                 if effect.page {
                     tracing::error!(payout = %intent.payout_id, run = %intent.run_id, class = ?effect.class, answer = ?sent,
@@ -222,15 +218,19 @@ impl Engine {
         observe::looked_in_vain(payout, again_ms, why)
     }
 
+    /// An answer said that we are too fast.
+    pub(super) fn slow_down(&self, sent: &Sent) {
+        let meta = meta(sent);
+        let reason = meta.and_then(|meta| meta.limited_reason.as_deref());
+        self.parts.limits.slow_down(reason, meta.and_then(|meta| meta.retry_after_ms));
+    }
+
     /// The change that an answer to a create makes.
     fn answered(&self, intent: &Intent, sent: &Sent, effect: &Effect, cause: String) -> Change {
         let now_ms = self.parts.clock.now_ms();
         let meta = meta(sent);
         let not_before_ms = match effect.attempt {
-            AttemptState::Waiting => {
-                let wait = meta.and_then(|meta| meta.retry_after_ms).unwrap_or(PUT_BACK_MS).max(PUT_BACK_MS);
-                Some(now_ms.saturating_add(wait))
-            }
+            AttemptState::Waiting => Some(now_ms.saturating_add(put_back_ms(sent))),
             AttemptState::Unknown => {
                 let tries = i64::from(intent.ambiguous_before) * 2;
                 Some(now_ms.saturating_add(backoff_ms(tries, self.parts.settings.resolve_first_ms)))
@@ -282,6 +282,11 @@ pub(super) fn keep_answer(attempt: &mut AttemptChange, sent: &Sent) {
         }
         Sent::NeverLeft { detail } | Sent::Lost { detail } => attempt.error_message = Some(detail.clone()),
     }
+}
+
+/// What wasn't executed leaves again this much later, milliseconds.
+pub(super) fn put_back_ms(sent: &Sent) -> i64 {
+    meta(sent).and_then(|meta| meta.retry_after_ms).unwrap_or(PUT_BACK_MS).max(PUT_BACK_MS)
 }
 
 pub(super) fn meta(sent: &Sent) -> Option<&AnswerMeta> {

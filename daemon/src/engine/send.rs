@@ -9,7 +9,10 @@ use crate::{
     },
     stripe::{MoneyRequest, ReadError, create_body},
 };
-use payout_shared::id::{AccountId, PayoutId};
+use payout_shared::{
+    answer::Sent,
+    id::{AccountId, PayoutId},
+};
 
 /// A request leaves within this of its intent, or not at all, milliseconds.
 pub(super) const SEND_WINDOW_MS: i64 = 5_000;
@@ -185,7 +188,7 @@ impl Engine {
         if matches!(wanted, Wanted::Due(0) | Wanted::Resend([])) {
             return Ok(());
         }
-        let mut context = self.parts.store.plan_context().await?;
+        let mut context = self.context().await?;
         // One moment for all: what is fresh for one question is so for the others.
         context.rules.at_ms = gate.now_ms;
         let outcome = match self.parts.store.intend(gate, &run.id, wanted, &context, create_body).await {
@@ -209,21 +212,31 @@ impl Engine {
     }
 
     fn fly(&mut self, intent: Intent, send_before: BootMs) {
+        let request = MoneyRequest {
+            account: intent.account.clone(),
+            key: intent.key.clone(),
+            path: "/v1/payouts".to_owned(),
+            body: intent.body.clone(),
+            send_before,
+        };
+        self.launch(intent.token, request, |sent, latency_ms| Done::Sent { intent, sent, latency_ms });
+    }
+
+    /// The one place that a money request leaves from. Its intent is committed, under this token; what becomes of it comes back as `done`
+    /// says, with how long it took (milliseconds).
+    pub(super) fn launch(
+        &mut self,
+        token: i64,
+        request: MoneyRequest,
+        done: impl FnOnce(Sent, i64) -> Done + Send + 'static,
+    ) {
         let Some(stripe) = self.parts.stripe.clone() else { return };
-        self.flying.insert((intent.key.clone(), intent.token));
-        let (done, clock) = (self.done_tx.clone(), self.parts.clock.clone());
+        self.flying.insert((request.key.clone(), token));
+        let (done_tx, clock) = (self.done_tx.clone(), self.parts.clock.clone());
         tokio::spawn(async move {
             let begun = clock.boot();
-            let request = MoneyRequest {
-                account: intent.account.clone(),
-                key: intent.key.clone(),
-                path: "/v1/payouts".to_owned(),
-                body: intent.body.clone(),
-                send_before,
-            };
             let sent = stripe.send(request).await;
-            let latency_ms = clock.boot().ms_since(begun);
-            let _ = done.send(Done::Sent { intent, sent, latency_ms }).await;
+            let _ = done_tx.send(done(sent, clock.boot().ms_since(begun))).await;
         });
     }
 }

@@ -1,6 +1,11 @@
 //! Taking a run back, at the engine's pace: what was never sent is voided, what is pending is canceled at Stripe, what is paid is reversed where
 //! that was approved, and what nobody knows is looked up at its own object. Each pass does a bounded piece, so that a kill loses nothing.
-use super::{Done, Engine, IDLE_MS, lead::Lease, observe};
+use super::{
+    Done, Engine, IDLE_MS,
+    lead::Lease,
+    observe,
+    record::{meta, put_back_ms},
+};
 use crate::{
     clock::BootMs,
     store::{
@@ -23,8 +28,6 @@ use std::sync::Arc;
 const VOIDS_MAX: i64 = 200;
 /// Objects looked up at once.
 const LOOKS_MAX: usize = 16;
-/// A cancel that wasn't executed leaves again this much later, milliseconds.
-const PUT_BACK_MS: i64 = 1_000;
 /// What Stripe refused for good isn't asked for again.
 const NEVER_MS: i64 = i64::MAX;
 
@@ -82,26 +85,18 @@ impl Engine {
     }
 
     fn fly_undo(&mut self, intent: UndoIntent, send_before: BootMs) {
-        let Some(stripe) = self.parts.stripe.clone() else { return };
-        self.flying.insert((intent.key.clone(), intent.token));
-        let (done, clock) = (self.done_tx.clone(), self.parts.clock.clone());
         let path = match intent.kind {
             AttemptKind::Reverse => wire::reverse_path(&intent.object),
             AttemptKind::Cancel | AttemptKind::Create => wire::cancel_path(&intent.object),
         };
-        tokio::spawn(async move {
-            let begun = clock.boot();
-            let request = MoneyRequest {
-                account: intent.account.clone(),
-                key: intent.key.clone(),
-                path,
-                body: intent.body.clone(),
-                send_before,
-            };
-            let sent = stripe.send(request).await;
-            let latency_ms = clock.boot().ms_since(begun);
-            let _ = done.send(Done::Undone { intent, sent, latency_ms }).await;
-        });
+        let request = MoneyRequest {
+            account: intent.account.clone(),
+            key: intent.key.clone(),
+            path,
+            body: intent.body.clone(),
+            send_before,
+        };
+        self.launch(intent.token, request, |sent, latency_ms| Done::Undone { intent, sent, latency_ms });
     }
 
     /// The change that an answer to a cancel or a reversal makes.
@@ -116,10 +111,8 @@ impl Engine {
             mode: self.parts.store.mode(),
         };
         let effect = undone(&asked, sent, intent.ambiguous_before);
-        let meta = super::record::meta(sent);
         if effect.slow_down {
-            let reason = meta.and_then(|meta| meta.limited_reason.as_deref());
-            self.parts.limits.slow_down(reason, meta.and_then(|meta| meta.retry_after_ms));
+            self.slow_down(sent);
         }
         if effect.page {
             tracing::error!(payout = %intent.payout_id, run = %intent.run_id, kind = intent.kind.as_str(), answer = ?sent,
@@ -127,9 +120,7 @@ impl Engine {
         }
         let now_ms = self.parts.clock.now_ms();
         let wait_ms = match effect.attempt {
-            AttemptState::Waiting => {
-                Some(meta.and_then(|meta| meta.retry_after_ms).unwrap_or(PUT_BACK_MS).max(PUT_BACK_MS))
-            }
+            AttemptState::Waiting => Some(put_back_ms(sent)),
             // What Stripe refused it has done already; what may be at work there should be done by then.
             AttemptState::Unknown if effect.ambiguous => Some(self.parts.settings.resolve_first_ms),
             AttemptState::Unknown => Some(0),
@@ -145,7 +136,7 @@ impl Engine {
             answered: true,
             ambiguous: effect.ambiguous,
             no_resend: effect.no_resend,
-            request_id: meta.and_then(|meta| meta.request_id.clone()),
+            request_id: meta(sent).and_then(|meta| meta.request_id.clone()),
             ..AttemptChange::default()
         };
         super::record::keep_answer(&mut attempt, sent);

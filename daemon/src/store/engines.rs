@@ -72,6 +72,8 @@ macro_rules! bodies {
         pub(in crate::store) mod run_counts;
         #[path = "../sql/runs.rs"]
         pub(in crate::store) mod runs;
+        #[path = "../sql/sends.rs"]
+        mod sends;
         #[path = "../sql/shorts.rs"]
         mod shorts;
         #[path = "../sql/show.rs"]

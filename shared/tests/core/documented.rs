@@ -1,7 +1,7 @@
 //! docs/states.md against the code, both ways: people read the document when money is at stake.
-use crate::tables::{payout_event_name, payout_events, payout_standings, run_standings};
+use crate::tables::{payout_event_name, payout_standings, run_standings};
 use payout_shared::{
-    payout::{self, Verdict},
+    payout::{self, PayoutEvent, Verdict},
     run::{self, RunEvent, RunVerdict},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ fn block(word: &str) -> Vec<&'static str> {
 fn payout_moves() -> BTreeSet<String> {
     let mut moves = BTreeSet::new();
     for at in payout_standings() {
-        for event in payout_events() {
+        for event in PayoutEvent::all() {
             if let Verdict::Move(to) = payout::apply(at, event) {
                 moves.insert(format!("{} -> {}: {}", at.state.as_str(), to.as_str(), payout_event_name(event)));
             }

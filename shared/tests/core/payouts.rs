@@ -1,5 +1,5 @@
 //! Laws of payouts that hold for every script of events, not only for single cells.
-use crate::tables::{payout_events, payout_standings};
+use crate::tables::payout_standings;
 use payout_shared::{
     consequence::status_after,
     payout::{ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which, apply},
@@ -40,7 +40,7 @@ fn unanswered() -> impl Strategy<Value = Standing> {
 }
 
 fn events() -> impl Strategy<Value = Vec<PayoutEvent>> {
-    vec(select(payout_events()), 1..40)
+    vec(select(PayoutEvent::all().collect::<Vec<_>>()), 1..40)
 }
 
 proptest! {
@@ -163,7 +163,7 @@ fn a_live_object_of_what_was_judged_unexecuted_is_a_late_execution() {
 #[test]
 fn only_a_failed_payout_is_told_apart_by_its_object() {
     for state in PayoutState::ALL.into_iter().filter(|state| *state != PayoutState::Failed) {
-        for event in payout_events() {
+        for event in PayoutEvent::all() {
             let [with, without] = [true, false].map(|executed| apply(Standing { state, executed }, event));
             assert_eq!(with, without, "{state:?} {event:?}");
         }
@@ -188,7 +188,7 @@ fn only_planned_and_unknown_put_a_create_on_the_wire_and_only_paid_money_is_reve
 #[test]
 fn nothing_is_voided_while_a_send_may_have_been_executed() {
     for at in payout_standings() {
-        for event in payout_events() {
+        for event in PayoutEvent::all() {
             if apply(at, event) == Verdict::Move(PayoutState::Voided) {
                 assert!(
                     matches!(

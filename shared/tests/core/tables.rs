@@ -1,31 +1,9 @@
 //! The two machines against their hand-written tables, cell by cell; and what both tests and docs need to walk through a machine.
 use payout_shared::{
-    payout::{self, ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which},
+    payout::{self, PayoutEvent, PayoutState, Standing, Verdict, Which},
     run::{self, RunEvent, RunStanding, RunState, RunVerdict},
 };
 use std::collections::BTreeSet;
-
-/// Every payout event; the match makes a new one fail to compile here.
-pub(crate) fn payout_events() -> Vec<PayoutEvent> {
-    let mut events = vec![
-        PayoutEvent::Intend,
-        PayoutEvent::PutBack,
-        PayoutEvent::LoseAnswer,
-        PayoutEvent::Refuse,
-        PayoutEvent::Void,
-        PayoutEvent::ProveAbsent,
-        PayoutEvent::Requeue,
-        PayoutEvent::GiveUp,
-        PayoutEvent::IntendReverse,
-        PayoutEvent::Reverse,
-        PayoutEvent::RefuseReverse,
-        PayoutEvent::Settle,
-    ];
-    for which in [Which::Newest, Which::Older] {
-        events.extend(ObjectStatus::ALL.map(|status| PayoutEvent::Object(status, which)));
-    }
-    events
-}
 
 pub(crate) fn payout_event_name(event: PayoutEvent) -> String {
     let name = match event {
@@ -132,7 +110,7 @@ fn every_payout_state_meets_every_event_as_the_hand_written_table_says() {
         1 => format!("newest {name}"),
         _ => format!("older {name}"),
     });
-    table.has_exactly_these_columns(&payout_events().into_iter().map(payout_event_name).collect());
+    table.has_exactly_these_columns(&PayoutEvent::all().map(payout_event_name).collect());
     let row_of = |at: Standing| match (at.state, at.executed) {
         (PayoutState::Failed, false) => "failed (no object)".to_owned(),
         (state, _) => state.as_str().to_owned(),
@@ -144,7 +122,7 @@ fn every_payout_state_meets_every_event_as_the_hand_written_table_says() {
     let mut wrong = Vec::new();
     for at in payout_standings() {
         let row = rows.iter().position(|name| *name == row_of(at)).unwrap();
-        for event in payout_events() {
+        for event in PayoutEvent::all() {
             let (column, code) = (payout_event_name(event), payout_word(payout::apply(at, event)));
             let cell = table.cell(row, &column);
             if cell != code {

@@ -1,7 +1,7 @@
 //! The guard and the intent, in one transaction: a request may leave only when this has committed, and only with the key and the
 //! bytes that it stored. The gate (lease, pause) is locked until the commit, so that a pause that has committed is never overtaken.
 use super::{
-    DB, FOR_SHARE, FOR_UPDATE, Pool, Tx, begin, change, checks, cohort_ask, commit, facts, journal, lease, plan as planning, purses,
+    DB, FOR_UPDATE, Pool, Tx, begin, change, checks, cohort_ask, commit, facts, journal, lease, plan as planning, purses, sends,
 };
 use crate::store::{
     StoreError,
@@ -11,14 +11,13 @@ use payout_shared::{
     attempt::{AttemptKind, AttemptState, KeyParts},
     cohort::Rollout,
     consequence::RESEND_WITHIN_MS,
-    currency::Currency,
     id::{AccountId, DestinationId, Mode, PayoutId, RunId},
     money::Money,
     payout::PayoutEvent,
     plan::{self, SkipReason},
     run::{RunLabel, RunState},
 };
-use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+use sqlx::{QueryBuilder, Row};
 
 /// A sum made longer ago than this is made again before anything leaves, milliseconds.
 const PLAN_AGE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
@@ -68,7 +67,7 @@ pub(in crate::store) struct Ask<'a> {
 pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> Result<Intended, StoreError> {
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, gate.fence).await?;
-    let Some(run) = open_gate(&mut tx, ask.run).await? else {
+    let Some(run) = sends::open_gate(&mut tx, ask.run, RunState::Running).await? else {
         return Ok(Intended::default());
     };
     let candidates = candidates(&mut tx, gate, ask).await?;
@@ -105,32 +104,6 @@ pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> 
     journal::append(&mut tx, gate.now_ms, notes).await?;
     commit(tx).await?;
     Ok(outcome)
-}
-
-/// What the intents need of their run.
-struct Open {
-    label: RunLabel,
-    cutoff_ms: i64,
-    instant_ms: i64,
-}
-
-/// The gate that stored state answers: nothing paused, and the run is running. Locked, so that it stays open until the commit.
-async fn open_gate(tx: &mut Tx, run: &RunId) -> Result<Option<Open>, StoreError> {
-    let paused: bool = sqlx::query::<DB>(AssertSqlSafe(format!("SELECT paused FROM daemon_state WHERE id = 1{FOR_SHARE}")))
-        .fetch_one(&mut **tx)
-        .await?
-        .try_get(0)?;
-    let row = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT state, cycle_date, number, cutoff_ms, instant_ms FROM payout_runs WHERE id = $1{FOR_SHARE}"
-    )))
-    .bind(run.as_str())
-    .fetch_one(&mut **tx)
-    .await?;
-    let (state, date, number): (String, String, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let label = RunLabel::parse(&format!("{date}#{number}"))
-        .ok_or_else(|| StoreError::Broken(format!("run {run} has the label {date}#{number}")))?;
-    let open = Open { label, cutoff_ms: row.try_get(3)?, instant_ms: row.try_get(4)? };
-    Ok((!paused && RunState::parse(&state) == Some(RunState::Running)).then_some(open))
 }
 
 /// Asks for the payouts that may be about to leave.
@@ -354,17 +327,7 @@ async fn write_intent(
     };
     match &candidate.newest {
         Some(newest) if matches!(newest.state, AttemptState::Waiting | AttemptState::Unknown) => {
-            sqlx::query::<DB>(
-                "UPDATE payout_attempts SET state = 'intended', on_wire = TRUE, sends = sends + 1, token = $2, send_before_ms = $3, \
-                 last_sent_stripe_ms = $4, first_sent_stripe_ms = COALESCE(first_sent_stripe_ms, $4), absent_first_stripe_ms = NULL \
-                 WHERE key = $1",
-            )
-            .bind(&newest.key)
-            .bind(gate.fence.0)
-            .bind(gate.send_before_ms)
-            .bind(gate.stripe_now_ms)
-            .execute(&mut **tx)
-            .await?;
+            sends::again(tx, gate, &newest.key).await?;
             Ok(intent(
                 newest.key.clone(),
                 newest.body.clone(),
@@ -374,6 +337,7 @@ async fn write_intent(
             ))
         }
         Some(_) | None => {
+            let attempt_number = candidate.made.saturating_add(1);
             let key = KeyParts {
                 mode: ask.mode,
                 account: &candidate.account,
@@ -381,47 +345,26 @@ async fn write_intent(
                 label,
                 kind: AttemptKind::Create,
                 payout_number: candidate.number,
-                attempt_number: candidate.made.saturating_add(1),
+                attempt_number,
             }
             .key();
             let Money { minor, currency } = candidate.amount;
             let body = (ask.encode)(&key, minor, currency, &candidate.destination);
-            insert_attempt(tx, gate, ask.run, candidate, currency, &key, &body).await?;
+            let new = sends::New {
+                key: &key,
+                payout: &candidate.id,
+                kind: AttemptKind::Create,
+                number: i64::from(attempt_number),
+                body: &body,
+                amount: candidate.amount,
+                account: &candidate.account,
+                destination: &candidate.destination,
+                run: ask.run,
+            };
+            sends::insert(tx, gate, &new).await?;
             Ok(intent(key, body, candidate.amount, candidate.destination.clone(), false))
         }
     }
-}
-
-async fn insert_attempt(
-    tx: &mut Tx,
-    gate: Gate,
-    run: &RunId,
-    candidate: &Candidate,
-    currency: Currency,
-    key: &str,
-    body: &str,
-) -> Result<(), StoreError> {
-    sqlx::query::<DB>(
-        "INSERT INTO payout_attempts (key, payout_id, kind, number, state, body, amount_minor, currency, account_id, destination_id, \
-         run_id, sends, on_wire, token, send_before_ms, first_sent_stripe_ms, last_sent_stripe_ms, created_at_ms) \
-         VALUES ($1, $2, 'create', $3, 'intended', $4, $5, $6, $7, $8, $9, 1, TRUE, $10, $11, $12, $12, $13)",
-    )
-    .bind(key)
-    .bind(candidate.id.as_str())
-    .bind(i64::from(candidate.made) + 1)
-    .bind(body)
-    .bind(candidate.amount.minor)
-    .bind(currency.as_str())
-    .bind(candidate.account.as_str())
-    .bind(candidate.destination.as_str())
-    .bind(run.as_str())
-    .bind(gate.fence.0)
-    .bind(gate.send_before_ms)
-    .bind(gate.stripe_now_ms)
-    .bind(gate.now_ms)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// A payout counts its create attempts: the newest one's number. A retry that was given up before it had one counts it no more.

@@ -1,6 +1,6 @@
 //! Taking back, as the engine does it: planned payouts are voided, pending ones get a committed cancel, paid ones an approved reversal, each
 //! with its key before anything leaves; and what is left to do of it.
-use super::{DB, FOR_SHARE, FOR_UPDATE_OF_P, Pool, Tx, begin, change, commit, journal, lease, rows};
+use super::{DB, FOR_SHARE, FOR_UPDATE_OF_P, Pool, Tx, begin, change, commit, journal, lease, rows, sends};
 use crate::store::{
     StoreError,
     types::{AttemptChange, By, Change, Fence, Gate, KnownAttempt, Note, UndoBodies, UndoIntent, UndoLeft, UndoUnresolved},
@@ -65,23 +65,6 @@ async fn is_aborting(tx: &mut Tx, run: &RunId) -> Result<bool, StoreError> {
     Ok(RunState::parse(&state) == Some(RunState::Aborting))
 }
 
-/// The gate of a cancel or a reversal: its run is being taken back, and everything isn't paused. The pause of one run doesn't bar it.
-async fn gate_open(tx: &mut Tx, run: &RunId) -> Result<Option<RunLabel>, StoreError> {
-    let paused: bool = sqlx::query::<DB>(AssertSqlSafe(format!("SELECT paused FROM daemon_state WHERE id = 1{FOR_SHARE}")))
-        .fetch_one(&mut **tx)
-        .await?
-        .try_get(0)?;
-    let row = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT state, cycle_date, number FROM payout_runs WHERE id = $1{FOR_SHARE}"
-    )))
-    .bind(run.as_str())
-    .fetch_one(&mut **tx)
-    .await?;
-    let (state, date): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-    let label = rows::label(&date, row.try_get(2)?)?;
-    Ok((!paused && RunState::parse(&state) == Some(RunState::Aborting)).then_some(label))
-}
-
 /// Asks for payouts of a run whose cancel, or approved reversal, may leave now.
 fn wanted_query(kind: AttemptKind, run: &RunId, now_ms: i64, limit: i64) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new(
@@ -114,12 +97,18 @@ pub(in crate::store) async fn intend(
 ) -> Result<Vec<UndoIntent>, StoreError> {
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, gate.fence).await?;
-    let Some(label) = gate_open(&mut tx, run).await? else { return Ok(Vec::new()) };
+    // The pause of this one run doesn't bar it, the pause of everything does.
+    let Some(sends::Open { label, .. }) = sends::open_gate(&mut tx, run, RunState::Aborting).await? else { return Ok(Vec::new()) };
     let found = wanted_query(kind, run, gate.now_ms, limit).build().fetch_all(&mut *tx).await?;
     let (mut intents, mut changes, mut notes) = (Vec::with_capacity(found.len()), Vec::new(), Vec::new());
     for row in &found {
         let (intent, is_new) = intent_of(row, gate, (mode, label, kind, run), bodies)?;
-        write_attempt(&mut tx, gate, &intent, row.try_get(5)?, is_new).await?;
+        if is_new {
+            let destination = DestinationId::new(row.try_get::<String, _>(5)?);
+            sends::insert(&mut tx, gate, &of_intent(&intent, &destination)).await?;
+        } else {
+            sends::again(&mut tx, gate, &intent.key).await?;
+        }
         if is_new && kind == AttemptKind::Reverse {
             changes.push(Change {
                 event: Some(PayoutEvent::IntendReverse),
@@ -181,47 +170,18 @@ fn intent_of(
     Ok((intent, is_new))
 }
 
-async fn write_attempt(
-    tx: &mut Tx,
-    gate: Gate,
-    intent: &UndoIntent,
-    destination: String,
-    is_new: bool,
-) -> Result<(), StoreError> {
-    if !is_new {
-        sqlx::query::<DB>(
-            "UPDATE payout_attempts SET state = 'intended', on_wire = TRUE, sends = sends + 1, token = $2, send_before_ms = $3, \
-             last_sent_stripe_ms = $4 WHERE key = $1",
-        )
-        .bind(&intent.key)
-        .bind(gate.fence.0)
-        .bind(gate.send_before_ms)
-        .bind(gate.stripe_now_ms)
-        .execute(&mut **tx)
-        .await?;
-        return Ok(());
+const fn of_intent<'a>(intent: &'a UndoIntent, destination: &'a DestinationId) -> sends::New<'a> {
+    sends::New {
+        key: intent.key.as_str(),
+        payout: &intent.payout_id,
+        kind: intent.kind,
+        number: 1,
+        body: intent.body.as_str(),
+        amount: intent.amount,
+        account: &intent.account,
+        destination,
+        run: &intent.run_id,
     }
-    sqlx::query::<DB>(
-        "INSERT INTO payout_attempts (key, payout_id, kind, number, state, body, amount_minor, currency, account_id, destination_id, \
-         run_id, sends, on_wire, token, send_before_ms, first_sent_stripe_ms, last_sent_stripe_ms, created_at_ms) \
-         VALUES ($1, $2, $3, 1, 'intended', $4, $5, $6, $7, $8, $9, 1, TRUE, $10, $11, $12, $12, $13)",
-    )
-    .bind(&intent.key)
-    .bind(intent.payout_id.as_str())
-    .bind(intent.kind.as_str())
-    .bind(&intent.body)
-    .bind(intent.amount.minor)
-    .bind(intent.amount.currency.as_str())
-    .bind(intent.account.as_str())
-    .bind(destination)
-    .bind(intent.run_id.as_str())
-    .bind(gate.fence.0)
-    .bind(gate.send_before_ms)
-    .bind(gate.stripe_now_ms)
-    .bind(gate.now_ms)
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 fn note(intent: &UndoIntent, gate: Gate) -> Note {

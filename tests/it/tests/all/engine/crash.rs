@@ -3,14 +3,14 @@ use super::{trouble::Trouble, world::World};
 use payout_shared::run::RunState;
 use payoutd::store::fault::CommitFault;
 
-async fn small() -> World {
+pub(super) async fn small() -> World {
     let mut world = World::with(&[5_000, 999, 1_000, 12_345]).await;
     world.settings.plan_page = 2;
     world
 }
 
 /// What a run has come to: state per purse and the amounts at Stripe.
-async fn outcome(world: &World) -> (Vec<Vec<String>>, Vec<(String, i64)>) {
+pub(super) async fn outcome(world: &World) -> (Vec<Vec<String>>, Vec<(String, i64)>) {
     let purses = world
         .probe
         .texts("SELECT o.account_id, COALESCE(p.state, o.reason) FROM run_outcomes o LEFT JOIN creator_payouts p ON p.id = o.payout_id ORDER BY 1")

@@ -1,6 +1,10 @@
 //! The fault matrix: a clean run counts its steps at the two choke points (commits of the store, money requests), then each step goes
 //! wrong in turn in each way. Whatever it was, the outcome is that of the clean run, and the books and Stripe's are one.
-use super::{trouble::Trouble, world::World};
+use super::{
+    crash::{outcome, small},
+    trouble::Trouble,
+    world::World,
+};
 use payout_shared::run::RunState;
 use payoutd::store::fault::CommitFault;
 
@@ -29,23 +33,10 @@ fn kinds_of_sends() -> Vec<Kind> {
     kinds
 }
 
-async fn small() -> World {
-    let mut world = World::with(&[5_000, 999, 1_000, 12_345]).await;
-    world.settings.plan_page = 2;
+async fn one_at_a_time() -> World {
+    let mut world = small().await;
     world.rates.create_concurrency = 1;
     world
-}
-
-/// State per purse, and the amounts at Stripe.
-async fn outcome(world: &World) -> (Vec<Vec<String>>, Vec<(String, i64)>) {
-    let purses = world
-        .probe
-        .texts("SELECT o.account_id, COALESCE(p.state, o.reason) FROM run_outcomes o LEFT JOIN creator_payouts p ON p.id = o.payout_id ORDER BY 1")
-        .await;
-    let ledger = world.stripe.twin.ledger().into_iter();
-    let mut paid: Vec<(String, i64)> = ledger.map(|row| (row.account, row.amount)).collect();
-    paid.sort();
-    (purses, paid)
 }
 
 async fn goes_wrong(world: &mut World, step: u64, kind: &Kind) {
@@ -69,7 +60,7 @@ async fn goes_wrong(world: &mut World, step: u64, kind: &Kind) {
 
 #[tokio::test]
 async fn every_step_of_a_run_may_go_wrong_in_every_way_and_the_outcome_is_that_of_a_clean_one() {
-    let mut clean = small().await;
+    let mut clean = one_at_a_time().await;
     clean.scheduled().await;
     clean.settle().await;
     let expected = outcome(&clean).await;
@@ -79,7 +70,7 @@ async fn every_step_of_a_run_may_go_wrong_in_every_way_and_the_outcome_is_that_o
     for (steps, kinds) in [(commits, kinds_of_commits()), (sends, kinds_of_sends())] {
         for step in 0..steps {
             for kind in &kinds {
-                let mut world = small().await;
+                let mut world = one_at_a_time().await;
                 let run = world.scheduled().await;
                 goes_wrong(&mut world, step, kind).await;
                 world.settle().await;

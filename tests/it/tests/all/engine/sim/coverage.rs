@@ -1,6 +1,6 @@
 //! Which moves of a payout were seen after which faults had met that payout: an empty cell is a thing that no seed has tried.
 use super::{super::world::World, fault::Fault};
-use payout_shared::payout::{self, ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which};
+use payout_shared::payout::{self, PayoutEvent, PayoutState, Standing, Verdict};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
@@ -27,26 +27,10 @@ pub(super) struct Met {
 
 /// Every move that the transition function knows.
 pub(super) fn moves() -> BTreeSet<Move> {
-    let mut events = vec![
-        PayoutEvent::Intend,
-        PayoutEvent::PutBack,
-        PayoutEvent::LoseAnswer,
-        PayoutEvent::Refuse,
-        PayoutEvent::Void,
-        PayoutEvent::ProveAbsent,
-        PayoutEvent::Requeue,
-        PayoutEvent::IntendReverse,
-        PayoutEvent::Reverse,
-        PayoutEvent::RefuseReverse,
-        PayoutEvent::Settle,
-    ];
-    for status in ObjectStatus::ALL {
-        events.extend([Which::Newest, Which::Older].map(|which| PayoutEvent::Object(status, which)));
-    }
     let standings =
         PayoutState::ALL.into_iter().flat_map(|state| [false, true].map(|executed| Standing { state, executed }));
     standings
-        .flat_map(|at| events.iter().map(move |event| (at.state, payout::apply(at, *event))))
+        .flat_map(|at| PayoutEvent::all().map(move |event| (at.state, payout::apply(at, event))))
         .filter_map(|(from, verdict)| match verdict {
             Verdict::Move(to) => Some((from, to)),
             Verdict::Stale | Verdict::Late | Verdict::Illegal => None,
