@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
-use stripe_twin::{AccountSpec, BankSpec, Creator};
+use stripe_twin::{AccountSpec, BankSpec, Creator, Sale};
 
 /// Days from a sale until its money is available at Stripe.
 const MATURES_AFTER_MS: i64 = 2 * 86_400_000;
@@ -38,11 +38,28 @@ pub struct Size {
 /// When a file can't be written.
 pub fn make(seed: u64, creators: u32, now_ms: i64, earnings: &Path, accounts: &Path) -> anyhow::Result<Size> {
     let count = usize::try_from(creators).context("the number of creators")?;
-    let made = stripe_twin::spread(seed, count, now_ms);
+    let mut made = stripe_twin::spread(seed, count, now_ms);
+    for creator in &mut made {
+        keep_pending(creator, now_ms);
+    }
     write_earnings(&made, earnings).with_context(|| format!("writing {}", earnings.display()))?;
     let specs: Vec<&AccountSpec> = made.iter().map(|creator| &creator.account).collect();
     write_accounts(&specs, accounts)?;
     Ok(Size { creators: made.len(), earnings: made.iter().map(|creator| creator.sales.len()).sum() })
+}
+
+/// What isn't mature by the file is pending at Stripe; an account that is short there has its own.
+fn keep_pending(creator: &mut Creator, now_ms: i64) {
+    let account = &mut creator.account;
+    if !account.pending.is_empty() {
+        return;
+    }
+    let immature = creator.sales.iter().filter(|sale| sale.earned_at_ms + MATURES_AFTER_MS > now_ms);
+    let minor: i64 = immature.map(Sale::net_minor).sum();
+    if minor > 0 {
+        *account.available.entry(account.currency.clone()).or_default() -= minor;
+        account.pending.insert(account.currency.clone(), minor);
+    }
 }
 
 fn write_earnings(creators: &[Creator], path: &Path) -> anyhow::Result<()> {
@@ -76,12 +93,12 @@ fn write_accounts(specs: &[&AccountSpec], path: &Path) -> anyhow::Result<()> {
     serde_json::to_writer(std::io::BufWriter::new(file), specs).with_context(|| format!("writing {}", path.display()))
 }
 
-/// Reads a CSV of earnings and writes accounts that hold its nets. What is wrong with the file in other ways is for the import
+/// Reads a CSV of earnings and writes accounts that hold its nets, pending where the file says so. What is wrong with the file in other ways is for the import
 /// to say.
 ///
 /// # Errors
 /// When the file can't be read, or a row lacks what an account is made from.
-pub fn accounts_for(earnings: &Path, accounts: &Path) -> anyhow::Result<Size> {
+pub fn accounts_for(earnings: &Path, now_ms: i64, accounts: &Path) -> anyhow::Result<Size> {
     let mut csv = csv::Reader::from_path(earnings).with_context(|| format!("reading {}", earnings.display()))?;
     let headers = csv.headers().with_context(|| format!("reading {}", earnings.display()))?.clone();
     let column = |name: &str| {
@@ -96,6 +113,7 @@ pub fn accounts_for(earnings: &Path, accounts: &Path) -> anyhow::Result<Size> {
         column("gross_minor")?,
         column("fee_minor")?,
     ];
+    let available_on = column("available_on").ok();
     let mut specs: BTreeMap<String, AccountSpec> = BTreeMap::new();
     let mut creators = BTreeSet::new();
     let mut size = Size { creators: 0, earnings: 0 };
@@ -110,7 +128,11 @@ pub fn accounts_for(earnings: &Path, accounts: &Path) -> anyhow::Result<Size> {
         }
         let id = field(account).to_owned();
         let spec = specs.entry(id).or_insert_with_key(|id| bare_account(id, field(country), field(currency)));
-        let sum = spec.available.entry(field(currency).to_owned()).or_default();
+        let matures: Option<jiff::Timestamp> = available_on.and_then(|index| field(index).parse().ok());
+        let is_pending = matures.is_some_and(|at| at.as_millisecond() > now_ms);
+        spec.available.entry(field(currency).to_owned()).or_default();
+        let sums = if is_pending { &mut spec.pending } else { &mut spec.available };
+        let sum = sums.entry(field(currency).to_owned()).or_default();
         *sum = sum.checked_add(net).with_context(at)?;
         creators.insert(field(creator).to_owned());
         size.earnings += 1;
@@ -137,7 +159,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (earnings, made, read) = (dir.path().join("e.csv"), dir.path().join("a.json"), dir.path().join("b.json"));
         let size = make(7, 50, 1_800_000_000_000, &earnings, &made).unwrap();
-        assert_eq!(accounts_for(&earnings, &read).unwrap(), size);
+        assert_eq!(accounts_for(&earnings, 1_800_000_000_000, &read).unwrap(), size);
         let sums = |path: &Path| -> BTreeMap<String, i64> {
             let specs: Vec<AccountSpec> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
             let sum = |spec: &AccountSpec| spec.available.values().chain(spec.pending.values()).sum::<i64>();
@@ -145,6 +167,15 @@ mod tests {
         };
         assert_eq!(sums(&made), sums(&read));
         assert_eq!(size.creators, 50);
+        let pending = |path: &Path| -> BTreeMap<String, i64> {
+            let specs: Vec<AccountSpec> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+            specs.iter().map(|spec| (spec.id.clone(), spec.pending.values().sum())).collect()
+        };
+        let (of_seed, of_file) = (pending(&made), pending(&read));
+        assert!(of_file.values().any(|minor| *minor > 0));
+        // An account that is short has a third of everything pending, whatever the file says.
+        let same = of_seed.iter().filter(|(id, minor)| of_file[*id] == **minor).count();
+        assert!(same >= 45, "what the file says is not mature is pending: {same} of 50");
     }
 
     #[test]
@@ -154,7 +185,7 @@ mod tests {
         let header = "creator_id,stripe_account_id,country,currency,gross_minor,fee_minor,earned_at,source_id";
         let text = format!("{header}\nc,acct_1,US,usd,100,10,x,ch_1\nc,acct_1,US,usd,one,10,x,ch_2\n");
         std::fs::write(&earnings, text).unwrap();
-        let refused = format!("{:#}", accounts_for(&earnings, &accounts).unwrap_err());
+        let refused = format!("{:#}", accounts_for(&earnings, 0, &accounts).unwrap_err());
         assert!(refused.contains("line 3") && refused.contains("one"), "{refused}");
     }
 }

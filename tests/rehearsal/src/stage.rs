@@ -63,7 +63,7 @@ impl Stage {
         let started = Instant::now();
         let now_ms = jiff::Timestamp::now().as_millisecond();
         let (earnings, size) = match &args.earnings {
-            Some(file) => (file.clone(), market::accounts_for(file, &place.accounts())?),
+            Some(file) => (file.clone(), market::accounts_for(file, now_ms, &place.accounts())?),
             None => {
                 let file = place.earnings();
                 let size = market::make(args.seed, args.creators, now_ms, &file, &place.accounts())?;
