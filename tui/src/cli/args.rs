@@ -35,7 +35,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Option<Schedule>,
     },
-    /// Runs: start, list, show, watch
+    /// Runs: start, list, show, watch, abort
     Run {
         #[command(subcommand)]
         command: Run,
