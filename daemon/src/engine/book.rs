@@ -55,7 +55,9 @@ impl Engine {
             }
             say(&booking);
         }
-        if self.stopping || self.books.confirm_at > now || !self.books.asked.is_empty() {
+        let now_ms = self.parts.clock.now_ms();
+        let is_early = self.books.confirm_at > now && self.books.confirm_at_ms > now_ms;
+        if self.stopping || is_early || !self.books.asked.is_empty() {
             return Ok(());
         }
         let Some(stripe) = self.parts.stripe.clone() else { return Ok(()) };
@@ -63,6 +65,7 @@ impl Engine {
         let due = self.parts.store.to_confirm(&self.books.place, limit).await?;
         if due.len() < CONFIRM_MAX {
             self.books.confirm_at = now.plus_ms(CONFIRM_MS);
+            self.books.confirm_at_ms = now_ms.saturating_add(CONFIRM_MS);
         }
         self.books.place =
             due.last().filter(|_| due.len() == CONFIRM_MAX).map_or_else(String::new, |last| last.account.to_string());

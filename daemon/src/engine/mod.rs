@@ -137,6 +137,8 @@ const DATABASE_RETRY_MS: i64 = 500;
 struct Books {
     waiting_at: BootMs,
     confirm_at: BootMs,
+    /// The same by the wall clock, whichever comes first: what is due is a matter of days, and a machine may have slept through some.
+    confirm_at_ms: i64,
     /// The last account that was asked about in this round.
     place: String,
     asked: HashSet<AccountId>,

@@ -54,6 +54,23 @@ async fn a_sale_in_the_accounts_currency_counts_as_estimated_and_is_confirmed_wh
 }
 
 #[tokio::test]
+async fn a_wall_clock_that_jumps_over_days_lets_nothing_wait_for_a_minute_of_its_own() {
+    let mut world = World::of(1).await;
+    world.scheduled().await;
+    world.settle().await;
+    let charge = world.sell(&account(0), 5_000, "usd");
+    world.deliver().await;
+    world.settle().await;
+    world.stripe.twin.clock().set_offset_ms(8 * DAY);
+    world.hand.jump_wall(8 * DAY);
+    for _ in 0..4 {
+        world.step().await;
+    }
+    assert_eq!(entry(&world, id(&charge)).await[..3], ["usd", "4500", "confirmed"]);
+    world.check().await;
+}
+
+#[tokio::test]
 async fn a_sale_that_is_converted_counts_for_nothing_until_its_account_says_what_it_came_to() {
     let mut world = World::of(1).await;
     let mut spec = AccountSpec::new("acct_eur", "DE", "eur", 0);
