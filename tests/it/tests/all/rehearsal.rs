@@ -60,3 +60,29 @@ fn a_bad_file_imports_nothing_and_is_named() {
     assert_eq!(rehearsed.code, Some(1));
     assert!(rehearsed.all.contains("line 3") && rehearsed.all.contains("currency"), "{}", rehearsed.all);
 }
+
+/// Sales, refunds, disputes, bank changes and debits of three weeks, told by webhooks only; two scheduled runs whose hour comes.
+fn a_month_must_be_equal(args: &str) {
+    let rehearsed = Rehearsed::of(&format!("--months 1 --creators 60 {args}"));
+    assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.all);
+    let said = |part: &str| rehearsed.stdout.lines().filter(|line| line.contains(part)).count();
+    assert_eq!((said(": equal, "), said("s  cycle 2027-03-")), (2, 2), "{}", rehearsed.all);
+    assert!(!rehearsed.line("  payouts").contains("payouts    0:"), "{}", rehearsed.all);
+    assert!(rehearsed.line("result").contains("good"), "{}", rehearsed.all);
+}
+
+#[test]
+fn a_month_of_life_is_equal_at_each_cycle_on_sqlite() {
+    a_month_must_be_equal("");
+}
+
+#[tokio::test]
+async fn a_month_of_life_is_equal_at_each_cycle_on_postgresql() {
+    let database = Database::empty_postgres().await;
+    a_month_must_be_equal(&format!("--database {}", database.url));
+}
+
+#[test]
+fn webhooks_twice_and_in_disorder_change_nothing_in_a_month() {
+    a_month_must_be_equal("--faults webhook-duplicate=10,webhook-disorder=30@2000");
+}
