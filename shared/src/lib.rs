@@ -11,10 +11,12 @@
 
 pub mod absence;
 pub mod answer;
+pub mod approval;
 pub mod attempt;
 pub mod books;
 pub mod breaker;
 pub mod calendar;
+pub mod canary;
 pub mod claim;
 pub mod cohort;
 pub mod consequence;

@@ -51,6 +51,8 @@ pub enum Action {
     Approve,
     /// Setting what everybody is paid by.
     SetPolicy,
+    /// Asking two people for an adjustment or an override.
+    Ask,
 }
 
 impl Role {
@@ -78,7 +80,7 @@ impl Role {
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Read,
         Self::CreatorDetails,
         Self::Hold,
@@ -92,6 +94,7 @@ impl Action {
         Self::OverrideGate,
         Self::Approve,
         Self::SetPolicy,
+        Self::Ask,
     ];
 
     /// For people, after "to".
@@ -111,6 +114,7 @@ impl Action {
             Self::OverrideGate => "open a cohort past its gate",
             Self::Approve => "approve",
             Self::SetPolicy => "set a policy",
+            Self::Ask => "ask for an adjustment or an override",
         }
     }
 }
@@ -132,7 +136,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Rollout
             | Action::OverrideGate
             | Action::Approve
-            | Action::SetPolicy => false,
+            | Action::SetPolicy
+            | Action::Ask => false,
         },
         Role::Support => match action {
             Action::Read | Action::CreatorDetails | Action::Hold => true,
@@ -145,7 +150,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Rollout
             | Action::OverrideGate
             | Action::Approve
-            | Action::SetPolicy => false,
+            | Action::SetPolicy
+            | Action::Ask => false,
         },
         Role::Operator => match action {
             Action::Read
@@ -157,7 +163,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Arm
             | Action::Import
             | Action::Correct
-            | Action::Rollout => true,
+            | Action::Rollout
+            | Action::Ask => true,
             Action::OverrideGate | Action::Approve | Action::SetPolicy => false,
         },
         Role::Approver => match action {
@@ -172,7 +179,8 @@ pub const fn allows(role: Role, action: Action) -> bool {
             | Action::Correct
             | Action::Rollout
             | Action::OverrideGate
-            | Action::SetPolicy => false,
+            | Action::SetPolicy
+            | Action::Ask => false,
         },
         // Everything there is: whoever adds an action says what it is for each of the others.
         Role::Admin => true,

@@ -284,7 +284,6 @@ fn any_policy_can_be_configured_once() {
         assert!(said.contains(&format!("{line} environment")), "{line} {said:?}");
     }
     for (text, why) in [
-        ("canary_count=20", "nothing in this version acts on canary_count"),
         ("settlement_days", "is not a policy and its value"),
         ("canaries=20", "is no policy"),
         ("settlement_days=many", "a number of days"),

@@ -2,6 +2,7 @@
 //!
 //! Who comes in: the control door and the watch stream. Whom it may call: the store's reads, the core, figures, health.
 //! Invariant: a sentence about money says what is stored, never what is hoped for.
+pub mod asked;
 pub mod cohorts;
 pub mod creators;
 pub mod cycle;

@@ -40,7 +40,7 @@ impl<'a> Preview<'a> {
     /// [`StoreError::Database`], [`StoreError::Broken`].
     pub async fn next_page(&mut self) -> Result<Option<Vec<v1::DryRunLine>>, StoreError> {
         let Some(after) = self.after.take() else { return Ok(None) };
-        let context = self.desk.store.plan_context().await?;
+        let context = self.desk.store.plan_context_of(self.asked.date).await?;
         let creators = self.creators.as_deref();
         let limit = self.desk.settings.plan_page;
         let Asked { cutoff_ms, instant_ms, .. } = self.asked;

@@ -96,15 +96,16 @@ struct Batch {
 }
 
 impl Engine {
-    /// Starts the looks that the next payouts of a run need; gives how many of these were looked at and may leave.
-    pub(super) async fn look_ahead(&mut self, run: &RunRow) -> Result<usize, StoreError> {
+    /// Starts the looks that the next payouts of a run need, at most so many, and only those that were put back when that is said; gives how
+    /// many of these were looked at and may leave.
+    pub(super) async fn look_ahead(&mut self, run: &RunRow, most: i64, put_back: bool) -> Result<usize, StoreError> {
         let Some(stripe) = self.parts.stripe.clone() else { return Ok(0) };
         let (now, now_ms) = (self.parts.clock.boot(), self.parts.clock.now_ms());
         let limits = &self.parts.limits;
         let concurrency = i64::try_from(limits.create_concurrency()).unwrap_or(i64::MAX);
-        let limit = (limits.create_milli_per_s().saturating_mul(AHEAD_S) / 1_000).max(concurrency);
+        let limit = (limits.create_milli_per_s().saturating_mul(AHEAD_S) / 1_000).max(concurrency).min(most);
         let account_old_ms = now_ms.saturating_sub(self.parts.settings.account_stale_ms);
-        let ahead = self.parts.store.ahead(&run.id, account_old_ms, limit).await?;
+        let ahead = self.parts.store.ahead(&run.id, account_old_ms, limit, put_back).await?;
         let ready = ahead.iter().filter(|payout| payout.checked).count();
         let mut looks: Vec<Look> = Vec::new();
         let mut places: HashMap<AccountId, usize> = HashMap::new();

@@ -51,10 +51,27 @@ impl Engine {
         Ok(context)
     }
 
+    /// The same with what two people allow beyond them in a run's cycle: asked each time, it is used up by one payout.
+    pub(super) async fn context_of(&mut self, run: &RunRow) -> Result<PlanContext, StoreError> {
+        let overrides = self.parts.store.overrides(run.label.date).await?;
+        Ok(PlanContext { overrides, ..self.context().await? })
+    }
+
     async fn advance(&mut self, lease: Lease, run: RunRow) -> Result<BootMs, StoreError> {
         let later = self.parts.clock.boot().plus_ms(IDLE_MS);
         match run.state {
             RunState::Planning if !self.stopping => self.plan(lease, &run).await,
+            RunState::Planned if run.approval_missing => {
+                self.run_event(lease, &run, RunEvent::AskApproval, None).await?;
+                Ok(later)
+            }
+            RunState::AwaitingApproval => {
+                if self.parts.store.ask_approval(lease.fence, &run).await? {
+                    tracing::warn!(run = %run.label, "run {} waits for two people: payout requests", run.label);
+                    self.parts.changed.tell();
+                }
+                Ok(later)
+            }
             RunState::Planned => {
                 if self.may_begin(&run) {
                     self.run_event(lease, &run, RunEvent::Begin, None).await?;
@@ -77,7 +94,6 @@ impl Engine {
             }
             RunState::Aborting => self.take_back(lease, &run).await,
             RunState::Planning
-            | RunState::AwaitingApproval
             | RunState::Paused
             | RunState::Completed
             | RunState::CompletedWithFailures

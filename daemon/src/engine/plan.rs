@@ -28,7 +28,7 @@ impl Engine {
         if !self.accounts_known(run).await? {
             return Ok(later);
         }
-        let context = self.context().await?;
+        let context = self.context_of(run).await?;
         match self.parts.store.plan_page(lease.fence, run, self.parts.settings.plan_page, &context).await {
             Ok(page) => {
                 self.parts.changed.tell();

@@ -11,6 +11,7 @@ use crate::{
 };
 use payout_shared::{
     answer::Sent,
+    canary::Judgement,
     id::{AccountId, PayoutId},
 };
 
@@ -162,10 +163,17 @@ impl Engine {
             self.leave(gate, run, Wanted::Resend(&these)).await?;
         }
         if left.due > 0 {
-            // Only what was looked at takes a token of the rate: none is spent on what can't leave.
-            let ready = self.look_ahead(run).await?;
+            // The canary first: of what may leave by it only what was looked at takes a token of the rate.
+            let (most, put_back) = match self.canary(lease, run).await? {
+                Judgement::Passed => (i64::MAX, false),
+                Judgement::Failed => return Ok(now.plus_ms(IDLE_MS)),
+                Judgement::Leave(0) => (i64::MAX, true),
+                Judgement::Leave(more) => (more, false),
+            };
+            let ready = self.look_ahead(run, most, put_back).await?;
             let may = self.may_leave(ready);
-            self.leave(gate, run, Wanted::Due(i64::try_from(may).unwrap_or(0))).await?;
+            let count = i64::try_from(may).unwrap_or(0);
+            self.leave(gate, run, if put_back { Wanted::PutBack(count) } else { Wanted::Due(count) }).await?;
             let more = ready > may && self.flying.len() < self.parts.limits.create_concurrency();
             return Ok(if more {
                 self.parts.limits.next_create_at().min(now.plus_ms(IDLE_MS))
@@ -178,6 +186,30 @@ impl Engine {
         Ok(now.plus_ms(due_in.map_or(IDLE_MS, |due_in| due_in.min(IDLE_MS))))
     }
 
+    /// Whether all of a run may leave, or only its first payouts; a run whose first ones failed is paused by this.
+    async fn canary(&mut self, lease: Lease, run: &RunRow) -> Result<Judgement, StoreError> {
+        if run.canary_judged {
+            return Ok(Judgement::Passed);
+        }
+        let policies = self.context().await?.rules.policies;
+        if policies.canary_count() == 0 {
+            return Ok(Judgement::Passed);
+        }
+        let rule = (policies.canary_count(), policies.canary_fail_bp());
+        match self.parts.store.judge_canary(lease.fence, &run.id, rule).await {
+            Ok(judgement) => {
+                if judgement == Judgement::Failed {
+                    tracing::error!(run = %run.label, "run {} is paused: too many of its first payouts failed", run.label);
+                    self.parts.changed.tell();
+                }
+                Ok(judgement)
+            }
+            // Somebody stopped it meanwhile: nothing leaves in this pass.
+            Err(StoreError::Refused(_)) => Ok(Judgement::Failed),
+            Err(error) => Err(error),
+        }
+    }
+
     /// How many of `wanted` may leave now, by what is in flight and by the rate; takes their tokens.
     pub(super) fn may_leave(&self, wanted: usize) -> usize {
         let room = self.parts.limits.create_concurrency().saturating_sub(self.flying.len());
@@ -185,10 +217,10 @@ impl Engine {
     }
 
     async fn leave(&mut self, gate: Gate, run: &RunRow, wanted: Wanted<'_>) -> Result<(), StoreError> {
-        if matches!(wanted, Wanted::Due(0) | Wanted::Resend([])) {
+        if matches!(wanted, Wanted::Due(0) | Wanted::PutBack(0) | Wanted::Resend([])) {
             return Ok(());
         }
-        let mut context = self.context().await?;
+        let mut context = self.context_of(run).await?;
         // One moment for all: what is fresh for one question is so for the others.
         context.rules.at_ms = gate.now_ms;
         let outcome = match self.parts.store.intend(gate, &run.id, wanted, &context, create_body).await {

@@ -8,6 +8,7 @@ use super::{
 };
 use payout_shared::{
     answer::PayoutObject,
+    canary::Judgement,
     currency::Currency,
     entries::{Movement, Told},
     id::{AccountId, CreatorId, ObjectId, PayoutId, RunId},
@@ -79,9 +80,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Broken`].
-    pub async fn ahead(&self, run: &RunId, account_old_ms: i64, limit: i64) -> Result<Vec<Ahead>, StoreError> {
+    pub async fn ahead(
+        &self,
+        run: &RunId,
+        account_old_ms: i64,
+        limit: i64,
+        put_back: bool,
+    ) -> Result<Vec<Ahead>, StoreError> {
         let now_ms = self.clock.now_ms();
-        on!(self, pool, sql => sql::checks::ahead(pool, run, now_ms, account_old_ms, limit).await)
+        on!(self, pool, sql => sql::checks::ahead(pool, run, now_ms, account_old_ms, limit, put_back).await)
     }
 
     /// Records looks at accounts with their drifts, and how many reads they took; one journal row per purse whose drift is beyond the
@@ -177,6 +184,26 @@ impl Store {
             let run = sql::purses::PlanRun { id: "", cutoff_ms, instant_ms, creators };
             sql::plan::preview(pool, &run, after, limit, context).await
         })
+    }
+
+    /// Asks two people for a run that waits for them, unless that was done; `true` when it was asked for now.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`].
+    pub async fn ask_approval(&self, fence: Fence, run: &RunRow) -> Result<bool, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let new_id = self.ids.request(now_ms);
+        on!(self, pool, sql => sql::approvals::ask_for(pool, now_ms, fence, &new_id, run).await)
+    }
+
+    /// Judges a run's first payouts by (how many leave alone, how many of them may fail in basis points); when they did badly the run is
+    /// paused in the same transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`]; [`StoreError::Refused`] when the run can't be paused any more.
+    pub async fn judge_canary(&self, fence: Fence, run: &RunId, rule: (i64, i64)) -> Result<Judgement, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::canary::judge(pool, now_ms, fence, run, rule).await)
     }
 
     /// How many purses the newest scheduled plan left unpaid although Stripe's holding limit is near.

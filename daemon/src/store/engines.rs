@@ -6,6 +6,10 @@ macro_rules! bodies {
     () => {
         #[path = "../sql/accounts.rs"]
         pub(in crate::store) mod accounts;
+        #[path = "../sql/adjustments.rs"]
+        mod adjustments;
+        #[path = "../sql/approvals.rs"]
+        pub(in crate::store) mod approvals;
         #[path = "../sql/attempts.rs"]
         pub(in crate::store) mod attempts;
         #[path = "../sql/blame.rs"]
@@ -14,6 +18,8 @@ macro_rules! bodies {
         pub(in crate::store) mod books;
         #[path = "../sql/breaker.rs"]
         pub(in crate::store) mod breaker;
+        #[path = "../sql/canary.rs"]
+        pub(in crate::store) mod canary;
         #[path = "../sql/change.rs"]
         pub(in crate::store) mod change;
         #[path = "../sql/checks.rs"]
@@ -54,6 +60,8 @@ macro_rules! bodies {
         pub(in crate::store) mod lease;
         #[path = "../sql/overpaid.rs"]
         mod overpaid;
+        #[path = "../sql/overrides.rs"]
+        pub(in crate::store) mod overrides;
         #[path = "../sql/pages.rs"]
         pub(in crate::store) mod pages;
         #[path = "../sql/plan.rs"]
@@ -62,6 +70,8 @@ macro_rules! bodies {
         pub(in crate::store) mod policies;
         #[path = "../sql/purses.rs"]
         pub(in crate::store) mod purses;
+        #[path = "../sql/requests.rs"]
+        pub(in crate::store) mod requests;
         #[path = "../sql/retry.rs"]
         pub(in crate::store) mod retry;
         #[path = "../sql/rollback.rs"]

@@ -16,46 +16,11 @@ use payout_shared::{
     policy::PolicySet,
     run::{RunKind, RunLabel, RunState},
 };
-use rand::{RngCore, SeedableRng, rngs::StdRng};
-use std::sync::{Arc, Mutex};
 
+mod ids;
 mod looks;
+pub use ids::Ids;
 pub use looks::{AccountCheck, Ahead, Drift, ReadCount};
-
-/// The source of new ids: seeded in tests, from the operating system otherwise.
-#[derive(Clone, Debug)]
-pub struct Ids(Arc<Mutex<StdRng>>);
-
-impl Ids {
-    /// Seeded by the operating system.
-    #[must_use]
-    pub fn from_os() -> Self {
-        Self(Arc::new(Mutex::new(StdRng::from_os_rng())))
-    }
-
-    /// The same ids for the same seed and times.
-    #[must_use]
-    pub fn seeded(seed: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed))))
-    }
-
-    fn random(&self) -> u128 {
-        let mut rng = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        (u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64())
-    }
-
-    /// A new run's id.
-    #[must_use]
-    pub fn run(&self, now_ms: i64) -> RunId {
-        RunId::from_parts(u64::try_from(now_ms).unwrap_or(0), self.random())
-    }
-
-    /// A new payout's id.
-    #[must_use]
-    pub fn payout(&self, now_ms: i64) -> PayoutId {
-        PayoutId::from_parts(u64::try_from(now_ms).unwrap_or(0), self.random())
-    }
-}
 
 /// Who does something: the `actor` of its journal row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +38,14 @@ pub enum By {
         /// The user's number.
         uid: u32,
     },
+}
+
+impl By {
+    /// The number of the person that `Display` wrote; `None` for anybody else.
+    #[must_use]
+    pub fn uid_in(text: &str) -> Option<u32> {
+        text.strip_prefix("user:")?.strip_suffix(')')?.rsplit_once('(')?.1.parse().ok()
+    }
 }
 
 impl std::fmt::Display for By {
@@ -146,6 +119,10 @@ pub struct RunRow {
     pub started_at_ms: Option<i64>,
     /// When the last one had its answer.
     pub finished_at_ms: Option<i64>,
+    /// Its plan passes a bound, and two people haven't approved it.
+    pub approval_missing: bool,
+    /// Its first payouts were judged, whatever became of them.
+    pub canary_judged: bool,
 }
 
 /// A run to be inserted.
@@ -385,6 +362,21 @@ pub struct PlanContext {
     pub default_currency: Currency,
     /// An entry counts this long after it was earned, milliseconds.
     pub hold_ms: i64,
+    /// What two people allow beyond the rules in the cycle that is planned.
+    pub overrides: Vec<Override>,
+}
+
+/// What two people allow one purse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Whose.
+    pub account: AccountId,
+    /// In which currency.
+    pub currency: Currency,
+    /// One payout up to this, whatever the cap is, minor units.
+    pub cap_minor: Option<i64>,
+    /// This bank account, however lately it was changed.
+    pub bank: Option<DestinationId>,
 }
 
 impl PlanContext {
@@ -392,7 +384,7 @@ impl PlanContext {
     #[must_use]
     pub fn new(policies: PolicySet, default_currency: Currency, at_ms: i64) -> Self {
         let hold_ms = policies.hold_days().saturating_mul(DAY_MS);
-        Self { rules: PlanRules { policies, at_ms }, default_currency, hold_ms }
+        Self { rules: PlanRules { policies, at_ms }, default_currency, hold_ms, overrides: Vec::new() }
     }
 }
 
@@ -401,6 +393,8 @@ impl PlanContext {
 pub enum Wanted<'a> {
     /// Planned ones whose time has come and whose purses were looked at a short time ago, at most so many.
     Due(i64),
+    /// Planned ones that were sent before and put back, whose time has come, at most so many.
+    PutBack(i64),
     /// These unknown ones again, with the same key and bytes.
     Resend(&'a [PayoutId]),
 }

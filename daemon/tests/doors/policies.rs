@@ -64,7 +64,6 @@ async fn what_cannot_be_set_is_refused_with_a_sentence_and_changes_nothing() {
         (set("hold_days", "many"), Code::InvalidArgument, "a number of days from 0 to 713"),
         (set("reserve_days", "80"), Code::FailedPrecondition, "90 days"),
         (set("luck", "7"), Code::InvalidArgument, "there are minimum"),
-        (set("canary_count", "20"), Code::Unimplemented, "nothing in this version acts on canary_count"),
     ] {
         let refused = client.set_policy(request).await.unwrap_err();
         assert_eq!(refused.code(), code, "{refused:?}");

@@ -78,6 +78,11 @@ async fn all_calls(mut c: ControlClient<Channel>) -> Vec<(&'static str, Action, 
         ("CloseCohort", Action::Rollout, c.close_cohort(v1::CloseCohortRequest::default()).await.map(drop)),
         ("JudgeCohort", Action::Read, c.judge_cohort(v1::JudgeCohortRequest::default()).await.map(drop)),
         ("TagCreator", Action::Rollout, c.tag_creator(v1::TagCreatorRequest::default()).await.map(drop)),
+        ("ListRequests", Action::Read, c.list_requests(v1::ListRequestsRequest::default()).await.map(drop)),
+        ("Approve", Action::Approve, c.approve(v1::ApproveRequest::default()).await.map(drop)),
+        ("Reject", Action::Approve, c.reject(v1::RejectRequest::default()).await.map(drop)),
+        ("AskOverride", Action::Ask, c.ask_override(v1::AskOverrideRequest::default()).await.map(drop)),
+        ("AskAdjustment", Action::Ask, c.ask_adjustment(v1::AskAdjustmentRequest::default()).await.map(drop)),
         ("Watch", Action::Read, c.watch(v1::WatchRequest::default()).await.map(drop)),
     ]
 }

@@ -184,29 +184,6 @@ impl Policy {
         }
     }
 
-    /// Something in this version acts on it. The others have their names and words, and can't be set before something does.
-    #[must_use]
-    pub const fn is_acted_on(self) -> bool {
-        match self {
-            Self::RunCap
-            | Self::GrowthCapPercent
-            | Self::ApprovalAbove
-            | Self::CanaryCount
-            | Self::CanaryFailPercent => false,
-            Self::Minimum
-            | Self::CountryMinimum
-            | Self::Cap
-            | Self::HoldDays
-            | Self::BankChangedDays
-            | Self::ReservePercent
-            | Self::ReserveDays
-            | Self::Short
-            | Self::DriftTolerance
-            | Self::FeePercent
-            | Self::SettlementDays => true,
-        }
-    }
-
     /// What it does, and why its default is what it is.
     #[must_use]
     pub const fn reason(self) -> &'static str {

@@ -3,6 +3,7 @@
 
 mod absences;
 mod answers;
+mod approvals;
 mod books;
 mod breakers;
 mod calendar;

@@ -43,6 +43,8 @@ pub(crate) fn facts(code: &str, mature_minor: i64) -> PurseFacts {
         creator_minimum_minor: 0,
         country: Country::parse("DE"),
         oldest_available_ms: Some(NOW_MS - 86_400_000),
+        cap_override_minor: None,
+        bank_overrides: Vec::new(),
     }
 }
 
@@ -270,6 +272,22 @@ fn money_that_stripe_would_not_hold_until_the_next_cycle_is_paid_below_our_own_m
     let facts = with(old);
     let Decision::Skip { sentence, .. } = decide(&facts, &floored).unwrap() else { panic!("below the floor") };
     assert_eq!(sentence, "needs 0.50 USD more to reach the 3.00 USD minimum", "the country's floor stays");
+}
+
+#[test]
+fn what_two_people_allow_is_paid_and_nothing_beyond_it() {
+    let over = |allowed| with(|facts| (facts.mature_minor, facts.cap_override_minor) = (2_000_000, allowed));
+    assert_eq!(skipped(&over(None)).0, SkipReason::OverCap);
+    assert_eq!(skipped(&over(Some(1_999_999))).0, SkipReason::OverCap);
+    assert_eq!(paid(&over(Some(2_000_000))), (2_000_000, 0));
+    let swapped = |allowed: &str| {
+        let mut facts = with(bank(|b| b.changed_at_ms = Some(NOW_MS)));
+        facts.bank_overrides = vec![DestinationId::new(allowed)];
+        facts
+    };
+    assert_eq!(paid(&swapped("ba_1")), (5_000, 0));
+    assert_eq!(skipped(&swapped("ba_0")).0, SkipReason::BankChanged, "another swap isn't what they saw");
+    assert_eq!(guard(&swapped("ba_1"), &DestinationId::new("ba_1"), &rules()), None);
 }
 
 #[test]

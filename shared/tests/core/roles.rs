@@ -3,7 +3,7 @@ use payout_shared::roles::{Action, Role, RoleGroups, Roles, allows};
 use std::collections::BTreeMap;
 
 /// Columns: viewer, support, operator, approver, admin.
-const TABLE: [(Action, [u8; 5]); 13] = [
+const TABLE: [(Action, [u8; 5]); 14] = [
     (Action::Read, [1, 1, 1, 1, 1]),
     (Action::CreatorDetails, [0, 1, 1, 0, 1]),
     (Action::Hold, [0, 1, 1, 0, 1]),
@@ -17,6 +17,7 @@ const TABLE: [(Action, [u8; 5]); 13] = [
     (Action::OverrideGate, [0, 0, 0, 0, 1]),
     (Action::Approve, [0, 0, 0, 1, 1]),
     (Action::SetPolicy, [0, 0, 0, 0, 1]),
+    (Action::Ask, [0, 0, 1, 0, 1]),
 ];
 
 fn groups(pairs: &[(Role, &str)]) -> RoleGroups {

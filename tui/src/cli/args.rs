@@ -99,6 +99,33 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: Policy,
     },
+    /// What waits for two people, with the hash to approve by
+    Requests {
+        /// Decided ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Say yes to what a request asks; the second person's yes does it
+    Approve {
+        /// The request's id
+        request: String,
+        /// Of what was shown: `payout requests`
+        #[arg(long, value_name = "HASH")]
+        hash: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Say no: nothing is done, a run that waits is paused
+    Reject {
+        /// The request's id
+        request: String,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Ask two people for one payout beyond the rules, in one cycle
+    Override(Override),
+    /// Ask two people for an entry that nothing at Stripe explains
+    Adjust(Adjust),
     /// Check every invariant of the books
     Books,
     /// Stdin and stdout become the connection to the daemon's socket (for --host)
@@ -371,6 +398,49 @@ pub(super) enum Earnings {
         /// The file; - = stdin
         file: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Override {
+    /// The platform's id of the creator
+    pub creator: String,
+    /// A payout over the cap
+    #[arg(long, conflicts_with = "bank_changed", required_unless_present = "bank_changed")]
+    pub cap: bool,
+    /// A payout to the bank account that was changed a short time ago
+    #[arg(long)]
+    pub bank_changed: bool,
+    /// The cycle, as 2026-12-01
+    #[arg(long, value_name = "DATE")]
+    pub cycle: String,
+    /// With --cap: at most this much, in major units [default: what is payable now]
+    #[arg(long, value_name = "AMOUNT", requires = "cap", default_value = "", hide_default_value = true)]
+    pub up_to: String,
+    #[command(flatten)]
+    pub reason: Reason,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Adjust {
+    /// The platform's id of the creator
+    pub creator: String,
+    /// In major units, as 12.34; what takes money is negative
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub amount: String,
+    /// As usd
+    #[arg(long, value_name = "CODE")]
+    pub currency: String,
+    /// Which account [default: the creator's current one]
+    #[arg(long, value_name = "ACCT", default_value = "", hide_default_value = true)]
+    pub account: String,
+    /// The platform's transfer that carries a positive one
+    #[arg(long, value_name = "TR_ID", default_value = "", hide_default_value = true)]
+    pub transfer: String,
+    /// Give a debt up instead
+    #[arg(long)]
+    pub write_off: bool,
+    #[command(flatten)]
+    pub reason: Reason,
 }
 
 #[derive(Debug, Subcommand)]

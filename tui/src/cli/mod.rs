@@ -9,6 +9,7 @@ mod holds;
 mod json;
 mod payouts;
 mod policies;
+mod requests;
 mod rollback;
 mod run;
 mod schedule;
@@ -110,6 +111,15 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Release { creator, reason, cause } => holds::release(&session, creator, reason.reason, cause).await?,
         Command::Earnings { command: args::Earnings::Import { file } } => earnings::import(&session, &file).await?,
         Command::Policy { command } => policies::run(&session, command).await?,
+        Command::Requests { all } => requests::list(&session, all).await?,
+        Command::Approve { request, hash, reason } => {
+            requests::approve(&session, v1::ApproveRequest { request, hash, reason: reason.reason }).await?;
+        }
+        Command::Reject { request, reason } => {
+            requests::reject(&session, v1::RejectRequest { request, reason: reason.reason }).await?;
+        }
+        Command::Override(asked) => requests::ask_override(&session, asked).await?,
+        Command::Adjust(asked) => requests::ask_adjustment(&session, asked).await?,
         Command::Books => books::check(&session).await?,
         Command::DialStdio => {
             let Way::Socket(socket) = &session.way else {

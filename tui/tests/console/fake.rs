@@ -459,6 +459,29 @@ impl Control for Handle {
         Ok(Response::new(v1::TagCreatorReply { seq: 15 }))
     }
 
+    async fn list_requests(
+        &self,
+        _: Request<v1::ListRequestsRequest>,
+    ) -> Result<Response<v1::ListRequestsReply>, Status> {
+        Err(Status::unimplemented("no screen asks for this"))
+    }
+
+    async fn approve(&self, _: Request<v1::ApproveRequest>) -> Result<Response<v1::DecideReply>, Status> {
+        Err(Status::unimplemented("no screen asks for this"))
+    }
+
+    async fn reject(&self, _: Request<v1::RejectRequest>) -> Result<Response<v1::DecideReply>, Status> {
+        Err(Status::unimplemented("no screen asks for this"))
+    }
+
+    async fn ask_override(&self, _: Request<v1::AskOverrideRequest>) -> Result<Response<v1::DecideReply>, Status> {
+        Err(Status::unimplemented("no screen asks for this"))
+    }
+
+    async fn ask_adjustment(&self, _: Request<v1::AskAdjustmentRequest>) -> Result<Response<v1::DecideReply>, Status> {
+        Err(Status::unimplemented("no screen asks for this"))
+    }
+
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let (frames, stream) = mpsc::channel(16);
         let watcher = Watcher { request: request.into_inner(), frames };

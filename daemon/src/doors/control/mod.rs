@@ -6,6 +6,7 @@ mod cohorts;
 mod creators;
 mod earnings;
 mod follow;
+mod people;
 mod policies;
 mod resolve;
 mod retry;
@@ -261,6 +262,30 @@ impl v1::control_server::Control for ControlDoor {
     async fn abort_run(&self, request: Request<v1::AbortRunRequest>) -> Reply<v1::AbortRunReply> {
         let by = by(&request)?;
         reply(rollback::abort(self, &by, request.into_inner()).await)
+    }
+
+    async fn list_requests(&self, request: Request<v1::ListRequestsRequest>) -> Reply<v1::ListRequestsReply> {
+        reply(people::list(self, &request.into_inner()).await)
+    }
+
+    async fn approve(&self, request: Request<v1::ApproveRequest>) -> Reply<v1::DecideReply> {
+        let by = by(&request)?;
+        reply(people::approve(self, &by, &request.into_inner()).await)
+    }
+
+    async fn reject(&self, request: Request<v1::RejectRequest>) -> Reply<v1::DecideReply> {
+        let by = by(&request)?;
+        reply(people::reject(self, &by, &request.into_inner()).await)
+    }
+
+    async fn ask_override(&self, request: Request<v1::AskOverrideRequest>) -> Reply<v1::DecideReply> {
+        let by = by(&request)?;
+        reply(people::ask_override(self, &by, request.into_inner()).await)
+    }
+
+    async fn ask_adjustment(&self, request: Request<v1::AskAdjustmentRequest>) -> Reply<v1::DecideReply> {
+        let by = by(&request)?;
+        reply(people::ask_adjustment(self, &by, request.into_inner()).await)
     }
 
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;

@@ -55,7 +55,7 @@ pub(super) async fn list(door: &ControlDoor) -> Result<v1::ListPoliciesReply, St
     let mut names: BTreeSet<PolicyName> = PolicySet::default().iter().map(|(name, _)| name).collect();
     names.extend(history.versions().iter().map(|version| version.name));
     let mut policies = Vec::new();
-    for policy in Policy::ALL.into_iter().filter(|policy| policy.is_acted_on()) {
+    for policy in Policy::ALL {
         let before = policies.len();
         for name in names.iter().filter(|name| name.policy == policy) {
             match history.in_force(*name, now_ms) {
@@ -91,9 +91,6 @@ pub(super) async fn set(
 ) -> Result<v1::SetPolicyReply, Status> {
     let name = PolicyName::parse(request.name.trim()).map_err(Status::invalid_argument)?;
     let value = PolicyValue::parse(name, &request.value).map_err(Status::invalid_argument)?;
-    if !name.policy.is_acted_on() {
-        return Err(Status::unimplemented(format!("nothing in this version acts on {name}: it was not set")));
-    }
     let reason = words::reason(&request.reason, "set a policy")?;
     let effective_from_ms = match request.effective_from.trim() {
         "" => None,

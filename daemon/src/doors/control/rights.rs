@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 35] = [
+const RPCS: [(&str, Action); 40] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -49,6 +49,11 @@ const RPCS: [(&str, Action); 35] = [
     ("PreviewRollback", Action::Read),
     ("ConfirmRollback", Action::Correct),
     ("AbortRun", Action::Correct),
+    ("ListRequests", Action::Read),
+    ("Approve", Action::Approve),
+    ("Reject", Action::Approve),
+    ("AskOverride", Action::Ask),
+    ("AskAdjustment", Action::Ask),
     ("Watch", Action::Read),
 ];
 

@@ -5,6 +5,7 @@ mod cohorts;
 mod opening;
 mod policies;
 mod record;
+mod requests;
 mod runs;
 
 use super::StoreError;

@@ -4,6 +4,7 @@ mod creators;
 mod lists;
 mod policies;
 mod recorded;
+mod requests;
 
 pub use cohorts::{CohortRow, Definition, Judged, MembersDone, RolloutCount};
 pub use creators::CreatorShow;
@@ -16,6 +17,7 @@ pub use recorded::{
     AccountRead, AccountRow, BANK_REMOVED, BankRead, EarningRow, HoldRow, ImportDone, ImportError, InboxEvent,
     InboxRow, Released, RowError,
 };
+pub use requests::{Approved, NewRequest, RequestRow, Yes};
 
 use payout_shared::{
     currency::Currency,

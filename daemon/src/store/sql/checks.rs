@@ -27,22 +27,24 @@ pub(super) fn push_fresh(query: &mut QueryBuilder<DB>, now_ms: i64) {
     query.push(" AND k.read_at_ms <= ").push_bind(now_ms);
 }
 
-/// The first payouts of a run that are due, as `c`, whether their purses were looked at or not.
-pub(super) fn push_due(query: &mut QueryBuilder<DB>, run: &RunId, now_ms: i64, limit: i64) {
+/// The first payouts of a run that are due, as `c`, whether their purses were looked at or not; or of those only that were sent before and
+/// put back.
+pub(super) fn push_due(query: &mut QueryBuilder<DB>, run: &RunId, now_ms: i64, limit: i64, put_back: bool) {
     query.push(
         "(SELECT id, account_id, currency, not_before_ms FROM creator_payouts WHERE state = 'planned' AND run_id = ",
     );
     query.push_bind(run.as_str().to_owned()).push(" AND not_before_ms <= ").push_bind(now_ms);
+    query.push(if put_back { " AND attempts > 0" } else { "" });
     query.push(" ORDER BY not_before_ms, id LIMIT ").push_bind(limit).push(") c");
 }
 
 /// Asks which payouts' turns come next. None while everything is paused: what is read now would be old by then.
-pub(super) fn ahead_query(run: &RunId, now_ms: i64, account_old_ms: i64, limit: i64) -> QueryBuilder<DB> {
+pub(super) fn ahead_query(run: &RunId, now_ms: i64, account_old_ms: i64, limit: i64, put_back: bool) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new("SELECT c.id AS id, c.account_id AS account, c.currency AS currency, COALESCE(");
     push_fresh(&mut query, now_ms);
     query.push(", FALSE) AS checked, COALESCE(a.stale OR a.read_at_ms IS NULL OR a.read_at_ms < ").push_bind(account_old_ms);
     query.push(", FALSE) AS account_old, COALESCE(a.payouts_listed_ms, 0) AS listed, d.created_at_ms AS started FROM ");
-    push_due(&mut query, run, now_ms, limit.min(AHEAD_MAX));
+    push_due(&mut query, run, now_ms, limit.min(AHEAD_MAX), put_back);
     query.push(
         " JOIN daemon_state d ON d.id = 1 AND NOT d.paused \
          LEFT JOIN purse_checks k ON k.account_id = c.account_id AND k.currency = c.currency \
@@ -58,8 +60,9 @@ pub(in crate::store) async fn ahead(
     now_ms: i64,
     account_old_ms: i64,
     limit: i64,
+    put_back: bool,
 ) -> Result<Vec<Ahead>, StoreError> {
-    let found = ahead_query(run, now_ms, account_old_ms, limit).build().fetch_all(pool).await?;
+    let found = ahead_query(run, now_ms, account_old_ms, limit, put_back).build().fetch_all(pool).await?;
     found
         .iter()
         .map(|row| {

@@ -68,6 +68,8 @@ pub(super) fn read(
         }
     }
     let creator = CreatorId::new(row.try_get::<String, _>("f_creator")?);
+    let overrides =
+        || context.overrides.iter().filter(|allowed| allowed.account.as_str() == account && allowed.currency == currency);
     Ok(PurseFacts {
         cohort: cohort::place(rollout, &creator, &cohort_ask::named([row.try_get("f_listed")?, row.try_get("f_tagged")?])),
         creator,
@@ -93,6 +95,8 @@ pub(super) fn read(
         creator_minimum_minor,
         country: row.try_get::<Option<String>, _>("f_country")?.and_then(|code| Country::parse(&code)),
         oldest_available_ms: None,
+        cap_override_minor: overrides().filter_map(|allowed| allowed.cap_minor).max(),
+        bank_overrides: overrides().filter_map(|allowed| allowed.bank.clone()).collect(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The guard and the intent, in one transaction: a request may leave only when this has committed, and only with the key and the
 //! bytes that it stored. The gate (lease, pause) is locked until the commit, so that a pause that has committed is never overtaken.
 use super::{
-    DB, FOR_UPDATE, Pool, Tx, begin, change, checks, cohort_ask, commit, facts, journal, lease, plan as planning, purses, sends,
+    DB, FOR_UPDATE, Pool, Tx, approvals, begin, change, checks, cohort_ask, commit, facts, journal, lease, plan as planning, purses, sends,
 };
 use crate::store::{
     StoreError,
@@ -100,6 +100,7 @@ pub(in crate::store) async fn intend(pool: &Pool, gate: Gate, ask: &Ask<'_>) -> 
         let these = planning::Purses::These(&again);
         let writing = planning::Writing { fence: gate.fence, now_ms: gate.now_ms, ids: ask.ids, context: ask.context };
         notes.extend(planning::in_tx(&mut tx, writing, &plan, these).await?.1);
+        notes.extend(approvals::bar_if_outgrown(&mut tx, gate.now_ms, ask.run).await?);
     }
     journal::append(&mut tx, gate.now_ms, notes).await?;
     commit(tx).await?;
@@ -111,10 +112,10 @@ pub(super) fn wanted_query(now_ms: i64, stripe_now_ms: i64, run: &RunId, wanted:
     let mut ids = QueryBuilder::<DB>::new("SELECT id FROM creator_payouts WHERE run_id = ");
     ids.push_bind(run.as_str().to_owned());
     match wanted {
-        Wanted::Due(limit) => {
+        Wanted::Due(limit) | Wanted::PutBack(limit) => {
             // Only of those that are looked ahead: however many wait behind them, the rest isn't gone through for a fresh one.
             ids.push(" AND state = 'planned' AND id IN (SELECT c.id FROM ");
-            checks::push_due(&mut ids, run, now_ms, checks::AHEAD_MAX);
+            checks::push_due(&mut ids, run, now_ms, checks::AHEAD_MAX, matches!(wanted, Wanted::PutBack(_)));
             ids.push(" WHERE EXISTS (SELECT 1 FROM purse_checks k WHERE k.account_id = c.account_id AND k.currency = c.currency AND ");
             checks::push_fresh(&mut ids, now_ms);
             ids.push(") ORDER BY c.not_before_ms, c.id LIMIT ").push_bind(limit).push(")");

@@ -66,7 +66,7 @@ pub(super) fn push_mature(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>, conte
     query.push(
         " AND (e.confirmed OR e.settles_as_charged) AND (e.kind <> 'adjustment' OR EXISTS (SELECT 1 FROM transfers x \
          WHERE x.transfer_id = e.transfer_id AND x.account_id = e.account_id AND x.currency = e.currency \
-         AND x.amount_minor >= e.amount_minor))))",
+         AND x.amount_minor >= e.amount_minor AND x.charge_id IS NULL))))",
     );
 }
 

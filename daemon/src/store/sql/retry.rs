@@ -1,10 +1,11 @@
 //! Trying failed payouts again, in bulk: their rows are locked, judged by the core on what is so now, and the accepted ones are planned
 //! again with the same items, in one transaction.
-use super::{DB, FOR_UPDATE_OF_P, Pool, Tx, begin, change, cohort_ask, commit, facts, journal, lease, purses, runs};
+use super::{DB, FOR_UPDATE_OF_P, Pool, Tx, begin, change, cohort_ask, commit, facts, journal, lease, overrides, purses, runs};
 use crate::store::{
     StoreError,
     types::{Change, Fence, PlanContext, Retried, RetryAsk},
 };
+use jiff::civil::Date;
 use payout_shared::{
     currency::Currency,
     id::{AccountId, DestinationId, PayoutId, RunId},
@@ -24,6 +25,7 @@ const CHUNK: usize = 500;
 struct Failed {
     id: PayoutId,
     run_id: String,
+    cycle: Date,
     cutoff_ms: i64,
     instant_ms: i64,
     account: AccountId,
@@ -129,8 +131,8 @@ async fn load(tx: &mut Tx, asked: &[(PayoutId, Option<i64>)]) -> Result<Vec<Fail
          EXISTS (SELECT 1 FROM creator_earnings e WHERE e.account_id = p.account_id AND e.currency = p.currency AND ",
     );
     query.push(purses::TAKES).push(
-        " AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND (i.released_at_ms IS NULL OR i.payout_id = p.id))) \
-         FROM creator_payouts p JOIN payout_runs r ON r.id = p.run_id WHERE p.id IN (",
+        " AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND (i.released_at_ms IS NULL OR i.payout_id = p.id))), \
+         r.cycle_date FROM creator_payouts p JOIN payout_runs r ON r.id = p.run_id WHERE p.id IN (",
     );
     let mut list = query.separated(", ");
     for (id, _) in asked {
@@ -160,6 +162,7 @@ fn failed(row: &<DB as sqlx::Database>::Row) -> Result<Failed, StoreError> {
             barred: None,
         },
         run_id: row.try_get(1)?,
+        cycle: row.try_get::<String, _>(15)?.parse().map_err(|_| strange("cycle_date"))?,
         account: AccountId::new(row.try_get::<String, _>(6)?),
         destination: DestinationId::new(row.try_get::<String, _>(7)?),
         changed_at_ms: row.try_get(9)?,
@@ -182,6 +185,7 @@ async fn ask_purses(tx: &mut Tx, rows: &mut [Failed], context: &PlanContext) -> 
         let list: Vec<(AccountId, Currency)> =
             places.iter().filter_map(|at| rows.get(*at)).map(|row| (row.account.clone(), row.facts.amount.currency)).collect();
         let mut known = HashMap::<(AccountId, Currency), PurseFacts>::new();
+        let context = &PlanContext { overrides: overrides::of_cycle(&mut **tx, first.cycle).await?, ..context.clone() };
         for row in purses::facts_query(&run, &purses::Reach::These(&list), context).build().persistent(false).fetch_all(&mut **tx).await? {
             let mut purse = facts::read(&row, context, &rollout)?;
             purse.mature_minor = row.try_get("mature")?;

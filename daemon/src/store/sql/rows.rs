@@ -15,7 +15,7 @@ pub(super) type AnyRow = <DB as sqlx::Database>::Row;
 /// Columns of [`run`], of `payout_runs r`.
 pub(super) const RUN_COLUMNS: &str = "r.id, r.cycle_date, r.number, r.kind, r.state, r.cutoff_ms, r.instant_ms, \
      r.named_only, r.plan_finished, r.plan_after, r.requested_by, r.reason, r.pause_reason, r.paused_by, r.created_at_ms, \
-     r.started_at_ms, r.finished_at_ms";
+     r.started_at_ms, r.finished_at_ms, r.approval_missing, r.canary IS NOT NULL";
 
 /// A run of [`RUN_COLUMNS`].
 pub(super) fn run(row: &AnyRow) -> Result<RunRow, StoreError> {
@@ -39,6 +39,8 @@ pub(super) fn run(row: &AnyRow) -> Result<RunRow, StoreError> {
         created_at_ms: row.try_get(14)?,
         started_at_ms: row.try_get(15)?,
         finished_at_ms: row.try_get(16)?,
+        approval_missing: row.try_get(17)?,
+        canary_judged: row.try_get(18)?,
     })
 }
 

@@ -1,5 +1,5 @@
 //! Runs: asked for, found, changed. The only file that writes a run's state, always by the core's transition function.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, approvals, begin, commit, journal, lease, rows};
 use crate::store::{
     StoreError,
     door_types::event_participle,
@@ -109,7 +109,7 @@ async fn insert_row(tx: &mut Tx, now_ms: i64, id: &RunId, new: &NewRun, number: 
 }
 
 /// A run by its id or its label, locked with `FOR_UPDATE`.
-async fn find(tx: &mut Tx, name: &str, lock: &str) -> Result<RunRow, StoreError> {
+pub(super) async fn find(tx: &mut Tx, name: &str, lock: &str) -> Result<RunRow, StoreError> {
     let columns = rows::RUN_COLUMNS;
     let row = if let Some(label) = RunLabel::parse(name) {
         let text = format!("SELECT {columns} FROM payout_runs r WHERE r.cycle_date = $1 AND r.number = $2{lock}");
@@ -212,6 +212,10 @@ pub(super) async fn event_in_tx(
         RunVerdict::Move(to) => move_to(&mut row, to, now_ms, by, reason),
     }
     row.plan_finished |= planned_now;
+    if planned_now {
+        row.approval_missing = approvals::is_needed(tx, now_ms, &row).await?;
+    }
+    row.approval_missing &= event != RunEvent::Approve;
     write(tx, &row).await?;
     if event == RunEvent::Resume {
         // Whoever resumes knows what has failed so far: the breaker counts anew.
@@ -236,7 +240,7 @@ async fn standing(tx: &mut Tx, row: &RunRow) -> Result<RunStanding, StoreError> 
     Ok(RunStanding {
         state: row.state,
         plan_finished: row.plan_finished,
-        approval_missing: false,
+        approval_missing: row.approval_missing,
         in_flight: u64::try_from(in_flight).unwrap_or(0),
     })
 }
@@ -286,7 +290,7 @@ fn move_to(row: &mut RunRow, to: RunState, now_ms: i64, by: &By, reason: Option<
 async fn write(tx: &mut Tx, row: &RunRow) -> Result<(), StoreError> {
     sqlx::query::<DB>(
         "UPDATE payout_runs SET state = $2, plan_finished = $3, pause_reason = $4, paused_by = $5, started_at_ms = $6, \
-         finished_at_ms = $7 WHERE id = $1",
+         finished_at_ms = $7, approval_missing = $8 WHERE id = $1",
     )
     .bind(row.id.as_str())
     .bind(row.state.as_str())
@@ -295,6 +299,7 @@ async fn write(tx: &mut Tx, row: &RunRow) -> Result<(), StoreError> {
     .bind(&row.paused_by)
     .bind(row.started_at_ms)
     .bind(row.finished_at_ms)
+    .bind(row.approval_missing)
     .execute(&mut **tx)
     .await?;
     Ok(())

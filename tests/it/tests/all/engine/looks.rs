@@ -147,12 +147,12 @@ async fn nothing_leaves_on_a_look_that_has_grown_old() {
     world.look(fence).await;
     world.advance(FRESH_MS + 1).await;
     world.resume(&run).await;
-    let seen = world.store.ahead(&run.id, 0, 10).await.unwrap();
+    let seen = world.store.ahead(&run.id, 0, 10, false).await.unwrap();
     assert_eq!(seen.iter().map(|payout| payout.checked).collect::<Vec<_>>(), [false]);
     world.look(fence).await;
-    assert!(world.store.ahead(&run.id, 0, 10).await.unwrap()[0].checked);
+    assert!(world.store.ahead(&run.id, 0, 10, false).await.unwrap()[0].checked);
     world.store.pause_all(&super::world::ann(), "panic").await.unwrap();
-    assert!(world.store.ahead(&run.id, 0, 10).await.unwrap().is_empty(), "nothing is read for what can't leave");
+    assert!(world.store.ahead(&run.id, 0, 10, false).await.unwrap().is_empty(), "nothing is read for what can't leave");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod world;
 
 mod again;
 mod answers;
+mod approvals;
 mod breaker;
 mod clock;
 mod confirming;

@@ -30,7 +30,7 @@ fn random(rng: &mut StdRng, hold_ms: i64) -> Random {
     let kind = EarningKind::ALL[rng.random_range(0..EarningKind::ALL.len())];
     let (confirmed, settles) = (rng.random_bool(0.6), rng.random_bool(0.6));
     let transfer =
-        [None, Some("tr_there"), Some("tr_elsewhere"), Some("tr_none"), Some("tr_small")][rng.random_range(0..5)];
+        [None, Some("tr_there"), Some("tr_elsewhere"), Some("tr_none"), Some("tr_small"), Some("tr_sale")][rng.random_range(0..6)];
     let earned = if rng.random_bool(0.5) { START_MS } else { START_MS - hold_ms };
     Random {
         account: format!("acct_{:02}", rng.random_range(0..PURSES)),
@@ -78,6 +78,11 @@ async fn write(database: &Database, entries: &[Random]) {
                  VALUES ('{id}{account}', '{of}', {minor}, '{currency}', 1)"
             );
         }
+        // A sale's own transfer has brought the sale's money.
+        text += &format!(
+            "; INSERT INTO transfers (transfer_id, account_id, amount_minor, currency, charge_id, created_ms) \
+             VALUES ('tr_sale{account}', '{account}', 5000, 'usd', 'ch_{account}', 1)"
+        );
     }
     database.execute(&text).await;
 }
