@@ -136,7 +136,6 @@ pub fn bounds_passed(policies: &PolicySet, sums: &[Money], last: Option<&[Money]
 /// Whether what a run comes to now is at most what two people approved, in each currency.
 #[must_use]
 pub fn is_within(approved: &[Money], now: &[Money]) -> bool {
-    now.iter().all(|sum| {
-        sum.minor <= 0 || approved.iter().any(|one| one.currency == sum.currency && sum.minor <= one.minor)
-    })
+    now.iter()
+        .all(|sum| sum.minor <= 0 || approved.iter().any(|one| one.currency == sum.currency && sum.minor <= one.minor))
 }

@@ -71,7 +71,7 @@ fn planned(facts: &Facts<'_>) -> String {
     }
     match facts.run {
         RunState::Paused | RunState::Pausing => "its run is paused: it leaves after the run is resumed".to_owned(),
-        RunState::AwaitingApproval => "its run waits for approval".to_owned(),
+        RunState::AwaitingApproval => "its run waits for two people: payout requests says for what".to_owned(),
         RunState::Aborting | RunState::Aborted => "its run is being taken back: it is voided".to_owned(),
         RunState::Planning | RunState::Planned => "it leaves when its run begins to send".to_owned(),
         RunState::Running

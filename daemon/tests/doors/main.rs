@@ -5,6 +5,7 @@ mod control;
 mod creators;
 mod policies;
 mod program;
+mod requests;
 mod roles;
 mod rollback;
 mod room;

@@ -414,7 +414,7 @@ pub(super) struct Override {
     #[arg(long, value_name = "DATE")]
     pub cycle: String,
     /// With --cap: at most this much, in major units [default: what is payable now]
-    #[arg(long, value_name = "AMOUNT", requires = "cap", default_value = "", hide_default_value = true)]
+    #[arg(long, value_name = "AMOUNT", conflicts_with = "bank_changed", default_value = "", hide_default_value = true)]
     pub up_to: String,
     #[command(flatten)]
     pub reason: Reason,

@@ -9,5 +9,6 @@ mod link;
 mod pause;
 mod program;
 mod property;
+mod requests;
 mod snapshots;
 mod words;

@@ -29,8 +29,8 @@ fn near(rng: &mut StdRng, at_ms: i64) -> i64 {
 fn random(rng: &mut StdRng, hold_ms: i64) -> Random {
     let kind = EarningKind::ALL[rng.random_range(0..EarningKind::ALL.len())];
     let (confirmed, settles) = (rng.random_bool(0.6), rng.random_bool(0.6));
-    let transfer =
-        [None, Some("tr_there"), Some("tr_elsewhere"), Some("tr_none"), Some("tr_small"), Some("tr_sale")][rng.random_range(0..6)];
+    let transfer = [None, Some("tr_there"), Some("tr_elsewhere"), Some("tr_none"), Some("tr_small"), Some("tr_sale")]
+        [rng.random_range(0..6)];
     let earned = if rng.random_bool(0.5) { START_MS } else { START_MS - hold_ms };
     Random {
         account: format!("acct_{:02}", rng.random_range(0..PURSES)),
