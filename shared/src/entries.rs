@@ -76,6 +76,8 @@ pub struct Entry {
     pub earned_at_ms: i64,
     /// When it can count, Unix milliseconds.
     pub available_on_ms: i64,
+    /// A part of a conversion that only the account's balance knows exactly: confirmed by it later.
+    pub is_estimated: bool,
 }
 
 /// A transfer of the platform's to an account, as Stripe told it.
@@ -208,6 +210,7 @@ fn single(
         amount_minor,
         earned_at_ms: fact.at_ms,
         available_on_ms,
+        is_estimated: false,
     }))
 }
 

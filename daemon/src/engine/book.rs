@@ -1,9 +1,9 @@
 //! Booking: what webhooks tell about money becomes entries. The store books it with the inbox's marks in one transaction; what waits is
-//! looked at again from time to time. Estimated sales are confirmed from their accounts' balances, account by account.
+//! looked at again from time to time. Estimates are confirmed from their accounts' balances, account by account.
 use super::{Done, Engine, lead::Lease};
 use crate::{
     store::{StoreError, types::Booking},
-    stripe::{MovementsRequest, ReadError, Stripe},
+    stripe::{MovementsRequest, ReadError, Stripe, TransfersRequest},
 };
 use payout_shared::{
     entries::{Movement, Told},
@@ -21,8 +21,15 @@ const CONFIRM_MAX: usize = 16;
 const CONFIRM_MS: i64 = 60_000;
 /// Pages of 100 of one account in one reading: what is older than these is read with the next.
 const PAGES_MAX: usize = 50;
-/// Movements older than the oldest estimated sale by this much are read too, seconds: Stripe dates a charge before its intent succeeds.
+/// Movements older than the oldest estimate by this much are read too, seconds: Stripe dates a charge before its intent succeeds.
 const MARGIN_S: i64 = 86_400;
+
+/// What an account was asked for its estimates: its balance's movements, and transfers where one was never told.
+#[derive(Debug)]
+pub(super) struct Moved {
+    movements: Vec<Movement>,
+    told: Vec<Told>,
+}
 
 /// What a webhook told, in a few words for its outcome; `None`: nothing of money.
 pub(super) fn words(told: &[Told]) -> Option<String> {
@@ -44,7 +51,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Books what waited and needn't any more, and asks Stripe about accounts whose sales are estimated.
+    /// Books what waited and needn't any more, and asks Stripe about accounts that have estimates.
     pub(super) async fn keep_books(&mut self, lease: Lease) -> Result<(), StoreError> {
         let now = self.parts.clock.boot();
         if self.books.waiting_at <= now {
@@ -74,7 +81,10 @@ impl Engine {
             let (stripe, done) = (stripe.clone(), self.done_tx.clone());
             let from_s = wanted.earned_from_ms.div_euclid(1_000).saturating_sub(MARGIN_S);
             tokio::spawn(async move {
+                let told =
+                    if wanted.lacks_transfer { transfers(&stripe, &wanted.account, from_s).await } else { Vec::new() };
                 let result = movements(&stripe, &wanted.account, from_s).await;
+                let result = result.map(|movements| Moved { movements, told });
                 let _ = done.send(Done::Moved { account: wanted.account, result }).await;
             });
         }
@@ -86,14 +96,19 @@ impl Engine {
         &self,
         lease: Lease,
         account: &AccountId,
-        result: Result<Vec<Movement>, ReadError>,
+        result: Result<Moved, ReadError>,
     ) -> Result<(), StoreError> {
         match result {
-            Ok(movements) => {
+            Ok(Moved { movements, told }) => {
+                if !told.is_empty() {
+                    self.book(lease, &told, &[]).await?;
+                }
                 let booking = self.parts.store.confirm(lease.fence, account, &movements).await?;
                 say(&booking);
             }
-            Err(error) => tracing::warn!(%account, %error, "the account's sales were not confirmed: tried again later"),
+            Err(error) => {
+                tracing::warn!(%account, %error, "the account's estimates were not confirmed: tried again later")
+            }
         }
         Ok(())
     }
@@ -113,6 +128,28 @@ async fn movements(stripe: &Arc<dyn Stripe>, account: &AccountId, from_s: i64) -
         }
     }
     Ok(all)
+}
+
+/// What the platform's transfers to the account tell since then. None when they can't be read: what they would link is estimated for longer.
+async fn transfers(stripe: &Arc<dyn Stripe>, account: &AccountId, from_s: i64) -> Vec<Told> {
+    let (mut all, mut after) = (Vec::new(), None);
+    for _ in 0..PAGES_MAX {
+        let request =
+            TransfersRequest { destination: account.clone(), created_from_s: from_s, starting_after: after.take() };
+        match stripe.transfers(request).await {
+            Ok(page) => {
+                all.extend(page.told);
+                after = page.next_after;
+            }
+            Err(error) => {
+                tracing::warn!(%account, %error, "its transfers were not read: sales whose transfer was never told stay estimated");
+            }
+        }
+        if after.is_none() {
+            break;
+        }
+    }
+    all
 }
 
 /// What people must hear of.

@@ -93,7 +93,6 @@ use crate::{
 use payout_shared::{
     answer::Sent,
     breaker::BreakerRules,
-    entries::Movement,
     id::{AccountId, PayoutId, RunId},
 };
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -109,8 +108,8 @@ enum Done {
     Account { account: AccountId, result: Result<AccountObject, ReadError> },
     /// An unknown payout was looked for in its account's list.
     Listed { payout: Unresolved, result: Result<resolve::Look, ReadError>, at: BootMs },
-    /// An account's balance was read for its estimated sales.
-    Moved { account: AccountId, result: Result<Vec<Movement>, ReadError> },
+    /// An account's balance was read for its estimates.
+    Moved { account: AccountId, result: Result<book::Moved, ReadError> },
     /// A cancel or a reversal was answered.
     Undone { intent: UndoIntent, sent: Sent, latency_ms: i64 },
     /// The object of a cancel or a reversal was looked up, at this time of Stripe's.

@@ -279,7 +279,7 @@ impl Store {
         on!(self, pool, sql => sql::entries::book_waiting(pool, now_ms, fence, limit).await)
     }
 
-    /// Accounts behind a place (in order of their ids) whose estimated sales can be confirmed by now.
+    /// Accounts behind a place (in order of their ids) whose estimates can be confirmed by now.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -288,7 +288,7 @@ impl Store {
         on!(self, pool, sql => sql::confirm::to_confirm(pool, now_ms, after, limit).await)
     }
 
-    /// Confirms an account's estimated sales by what its balance says, in one transaction; the account is asked again a day later. What
+    /// Confirms an account's estimates by what its balance says, in one transaction; the account is asked again a day later. What
     /// was paid by then isn't changed: it is told in the journal and given back.
     ///
     /// # Errors

@@ -452,11 +452,13 @@ pub struct Booking {
     pub differs: Vec<String>,
 }
 
-/// An account whose estimated sales can be confirmed.
+/// An account whose estimates can be confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToConfirm {
     /// Which.
     pub account: AccountId,
     /// When the oldest of them was earned, Unix milliseconds.
     pub earned_from_ms: i64,
+    /// A sale among them whose transfer was never told: nothing says as what it arrived on the account.
+    pub lacks_transfer: bool,
 }

@@ -22,11 +22,13 @@ pub enum ReadClass {
     Balance,
     /// `GET /v1/balance_transactions`.
     Movements,
+    /// `GET /v1/transfers`.
+    Transfers,
 }
 
 impl ReadClass {
     /// Every class.
-    pub const ALL: [Self; 4] = [Self::Account, Self::Payouts, Self::Balance, Self::Movements];
+    pub const ALL: [Self; 5] = [Self::Account, Self::Payouts, Self::Balance, Self::Movements, Self::Transfers];
 }
 
 /// The rates, in thousandths of a request per second, so that 14.5/s is a whole number.
@@ -86,6 +88,7 @@ struct Buckets {
     payouts: Bucket,
     balance: Bucket,
     movements: Bucket,
+    transfers: Bucket,
     global: Bucket,
 }
 
@@ -107,6 +110,7 @@ impl Buckets {
             ReadClass::Payouts => &mut self.payouts,
             ReadClass::Balance => &mut self.balance,
             ReadClass::Movements => &mut self.movements,
+            ReadClass::Transfers => &mut self.transfers,
         };
         (of, &mut self.global)
     }
@@ -130,6 +134,7 @@ impl Limits {
             payouts: read(),
             balance: read(),
             movements: read(),
+            transfers: read(),
             // Room for what is kept for creates, and for one read beside it.
             global: Bucket::new(
                 rates.global_milli_per_s,
@@ -184,6 +189,7 @@ impl Limits {
             ReadClass::Payouts => &self.0.turns[1],
             ReadClass::Balance => &self.0.turns[2],
             ReadClass::Movements => &self.0.turns[3],
+            ReadClass::Transfers => &self.0.turns[4],
         };
         let _turn = turn.lock().await;
         while let Err(at) = self.try_read(class) {
@@ -231,8 +237,8 @@ impl Limits {
 
     fn buckets(&self, now: BootMs) -> MutexGuard<'_, Buckets> {
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let Buckets { create, account, payouts, balance, movements, global, .. } = &mut *buckets;
-        for bucket in [create, account, payouts, balance, movements, global] {
+        let Buckets { create, account, payouts, balance, movements, transfers, global, .. } = &mut *buckets;
+        for bucket in [create, account, payouts, balance, movements, transfers, global] {
             bucket.fill(now);
         }
         buckets

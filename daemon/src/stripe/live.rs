@@ -4,7 +4,7 @@
 //! Invariant: a money request is written at most once per call, with exactly the bytes that were stored; nothing here repeats it.
 use super::{
     AccountObject, AccountPage, BalanceObject, Limits, ListPage, ListRequest, MoneyRequest, MovementsPage,
-    MovementsRequest, ReadError, Stripe, StripeClock,
+    MovementsRequest, ReadError, Stripe, StripeClock, TransfersPage, TransfersRequest,
     connect::{Answer, Connections, Failure, Terms},
     limits::ReadClass,
     wire::{self, Get, answer},
@@ -197,6 +197,16 @@ impl Stripe for LiveStripe {
             let body = inner.read(ReadClass::Movements, get, &request.account).await?.0;
             let (movements, has_more) = wire::movements(&body).map_err(ReadError::Unreadable)?;
             Ok(MovementsPage { movements, has_more })
+        })
+    }
+
+    fn transfers(&self, request: TransfersRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let get = wire::list_transfers(&request);
+            let body = inner.read(ReadClass::Transfers, get, &request.destination).await?.0;
+            let (told, next_after) = wire::transfers(&body).map_err(ReadError::Unreadable)?;
+            Ok(TransfersPage { told, next_after })
         })
     }
 

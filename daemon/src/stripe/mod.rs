@@ -23,7 +23,7 @@ use futures::future::BoxFuture;
 use payout_shared::{
     answer::{PayoutObject, Sent},
     currency::Currency,
-    entries::Movement,
+    entries::{Movement, Told},
     id::{AccountId, DestinationId, Mode, ObjectId},
 };
 
@@ -122,6 +122,26 @@ pub struct MovementsPage {
     pub has_more: bool,
 }
 
+/// Which of the platform's transfers to list: newest first.
+#[derive(Clone, Debug)]
+pub struct TransfersRequest {
+    /// The connected account that they went to.
+    pub destination: AccountId,
+    /// Made at or after, seconds by Stripe's clock.
+    pub created_from_s: i64,
+    /// The last one of the page before.
+    pub starting_after: Option<String>,
+}
+
+/// A page of transfers.
+#[derive(Clone, Debug)]
+pub struct TransfersPage {
+    /// What they tell: themselves, and what was taken back of them.
+    pub told: Vec<Told>,
+    /// The last one of the page, where the next page begins. `None` = this was the last page.
+    pub next_after: Option<String>,
+}
+
 /// A page of all connected accounts: newest first.
 #[derive(Clone, Debug)]
 pub struct AccountPage {
@@ -171,6 +191,8 @@ pub trait Stripe: Send + Sync + 'static {
     fn payout(&self, account: AccountId, payout: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>>;
     /// One page of an account's balance transactions.
     fn movements(&self, request: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>>;
+    /// One page of the platform's transfers to an account: which charge each is of, and as what it arrived.
+    fn transfers(&self, request: TransfersRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>>;
     /// The platform's own account id: proves the key.
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>>;
     /// Stripe's time now (Unix milliseconds): the last `Date` seen plus what has passed since, and how long ago it was seen (milliseconds).

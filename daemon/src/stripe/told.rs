@@ -79,7 +79,7 @@ fn charge(object: &Value) -> Option<Fact> {
     sale(object, text(object, "id")?, paid, integer(object, "created")?)
 }
 
-fn transfer(object: &Value) -> Vec<Told> {
+pub(super) fn transfer(object: &Value) -> Vec<Told> {
     let read = || {
         Some(Transfer {
             id: owned(object, "id")?,

@@ -11,7 +11,7 @@ use payoutd::{
     health::Topic,
     stripe::{
         AccountObject, AccountPage, BalanceObject, ListPage, ListRequest, MoneyRequest, MovementsPage,
-        MovementsRequest, ReadError, Stripe,
+        MovementsRequest, ReadError, Stripe, TransfersPage, TransfersRequest,
     },
 };
 use std::sync::Arc;
@@ -136,6 +136,9 @@ impl Stripe for Dated {
         unreachable!("the schedule reads nothing")
     }
     fn movements(&self, _: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>> {
+        unreachable!("the schedule confirms nothing")
+    }
+    fn transfers(&self, _: TransfersRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
         unreachable!("the schedule confirms nothing")
     }
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>> {

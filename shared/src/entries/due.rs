@@ -75,12 +75,21 @@ fn step(sale: &Sale, known: &[&Fact], cause: Option<&Fact>, booked: &[Booked]) -
             .map_or((FactKind::Sale.source_type(), sale.charge.as_str()), |fact| (fact.kind.source_type(), &*fact.id));
         let (earned_at_ms, available_on_ms) = maturity(sale, kind);
         let source_id = free_id(booked, kind, source_type, id);
-        entries.push(Entry { kind, source_type, source_id, amount_minor, earned_at_ms, available_on_ms });
+        entries.push(Entry {
+            kind,
+            source_type,
+            source_id,
+            amount_minor,
+            earned_at_ms,
+            available_on_ms,
+            is_estimated: false,
+        });
     }
     Ok(entries)
 }
 
-/// What is missing of the one entry that a fact has for itself.
+/// What is missing of the one entry that a fact has for itself. What of a converted sale was taken or given back is an estimate until the
+/// account's balance has said what it came to; a fact that names no movement of that balance is as sure as it ever gets.
 fn own(sale: &Sale, fact: &Fact, booked: &[Booked]) -> Result<Option<Entry>, TooMuch> {
     let moved = || {
         let told = if sale.converted {
@@ -90,13 +99,15 @@ fn own(sale: &Sale, fact: &Fact, booked: &[Booked]) -> Result<Option<Entry>, Too
         };
         i128::from(fact.settled_minor.unwrap_or(told))
     };
+    let is_estimated = sale.converted && fact.settled_minor.is_none() && fact.balance_source.is_some();
+    let marked = |entry: Option<Entry>| entry.map(|entry| Entry { is_estimated, ..entry });
     match fact.kind {
         FactKind::Reversal => {
             let target = moved().checked_neg().ok_or_else(|| TooMuch(fact.id.clone()))?;
-            single(fact, EarningKind::Refund, target, booked, fact.at_ms)
+            single(fact, EarningKind::Refund, target, booked, fact.at_ms).map(marked)
         }
         FactKind::FeeRefund => {
-            single(fact, EarningKind::FeeRefund, moved(), booked, fact.at_ms.max(sale.available_on_ms))
+            single(fact, EarningKind::FeeRefund, moved(), booked, fact.at_ms.max(sale.available_on_ms)).map(marked)
         }
         FactKind::Dispute if fact.dispute() == DisputeState::Lost => Ok(lost(fact, booked)),
         FactKind::Dispute | FactKind::Sale | FactKind::Refund | FactKind::Debit => Ok(None),
@@ -115,6 +126,7 @@ fn lost(fact: &Fact, booked: &[Booked]) -> Option<Entry> {
         amount_minor: 0,
         earned_at_ms: fact.at_ms,
         available_on_ms: fact.at_ms,
+        is_estimated: false,
     })
 }
 

@@ -187,6 +187,24 @@ fn what_was_converted_is_taken_back_in_proportion_until_the_account_says_how_muc
 }
 
 #[test]
+fn what_was_taken_back_is_an_estimate_only_while_a_conversion_may_make_it_another_sum() {
+    let converted = Sale { converted: true, arrived_minor: 8_500, net_minor: 7_650, ..sale() };
+    let named = Fact { balance_source: Some("pyr_1".to_owned()), ..reversal("trr_1", 5_000, 13 * DAY) };
+    let is_estimated = |sale: &Sale, fact: &Fact| {
+        let entries = due(sale, &[(fact.clone(), false)], &[]).unwrap();
+        assert!(entries.iter().all(|entry| entry.kind == K::Refund || !entry.is_estimated), "reserves are reckoned");
+        entries.iter().any(|entry| entry.is_estimated)
+    };
+    assert!(is_estimated(&converted, &named));
+    assert!(!is_estimated(&sale(), &named), "nothing was converted");
+    assert!(
+        !is_estimated(&converted, &Fact { settled_minor: Some(4_261), ..named.clone() }),
+        "the balance has said it"
+    );
+    assert!(!is_estimated(&converted, &Fact { balance_source: None, ..named }), "no movement is ever going to say it");
+}
+
+#[test]
 fn nothing_hangs_on_a_sale_that_is_not_sure() {
     let mut books = Books { sale: Some(Sale { is_sure: false, ..sale() }), ..Books::default() };
     books.tell(&reversal("trr_1", 5_000, 13 * DAY));

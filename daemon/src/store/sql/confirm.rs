@@ -1,5 +1,5 @@
-//! Confirmation: what an account's balance transactions say of sales that events only estimated, and of what was taken back of converted
-//! ones. What an account was paid by then isn't changed: it is told.
+//! Confirmation: what an account's balance transactions say of sales that events only estimated, and of what was taken or given back of
+//! converted ones. What an account was paid by then isn't changed: it is told.
 use super::{DB, Pool, Tx, begin, commit, entries, journal, lease, rows, terms::Terms, told};
 use crate::store::{
     StoreError,
@@ -29,11 +29,11 @@ struct Estimate {
     has_more: bool,
 }
 
-/// Asks for accounts behind a place whose estimated sales can be confirmed: expected on the balance by now, or of a currency that
-/// isn't sure.
+/// Asks for accounts behind a place whose estimates can be confirmed: expected on the balance by now, or of a currency that isn't sure.
 pub(super) fn to_confirm_query(now_ms: i64, after: &str, limit: i64) -> super::Query {
     sqlx::query::<DB>(
-        "SELECT e.account_id, MIN(e.earned_at_ms) FROM creator_earnings e JOIN creator_stripe_accounts a ON a.account_id = e.account_id \
+        "SELECT e.account_id, MIN(e.earned_at_ms), MAX(CASE WHEN e.kind <> 'sale' OR EXISTS (SELECT 1 FROM transfers t \
+         WHERE t.charge_id = e.source_id AND t.destination_payment IS NOT NULL) THEN 0 ELSE 1 END) = 1 FROM creator_earnings e JOIN creator_stripe_accounts a ON a.account_id = e.account_id \
          WHERE NOT e.confirmed AND e.account_id > $1 AND (e.available_on_ms <= $2 OR NOT e.settles_as_charged) \
          AND a.confirm_after_ms <= $2 GROUP BY e.account_id ORDER BY e.account_id LIMIT $3",
     )
@@ -42,7 +42,7 @@ pub(super) fn to_confirm_query(now_ms: i64, after: &str, limit: i64) -> super::Q
     .bind(limit)
 }
 
-/// Accounts whose estimated sales can be confirmed, and when the oldest of these was earned.
+/// Accounts whose estimates can be confirmed, and when the oldest of these was earned.
 pub(in crate::store) async fn to_confirm(
     pool: &Pool,
     now_ms: i64,
@@ -51,7 +51,11 @@ pub(in crate::store) async fn to_confirm(
 ) -> Result<Vec<ToConfirm>, StoreError> {
     let found = to_confirm_query(now_ms, after, limit).fetch_all(pool).await?;
     let read = |row: &rows::AnyRow| {
-        Ok(ToConfirm { account: AccountId::new(row.try_get::<String, _>(0)?), earned_from_ms: row.try_get(1)? })
+        Ok(ToConfirm {
+            account: AccountId::new(row.try_get::<String, _>(0)?),
+            earned_from_ms: row.try_get(1)?,
+            lacks_transfer: row.try_get(2)?,
+        })
     };
     found.iter().map(read).collect()
 }
@@ -80,6 +84,7 @@ pub(in crate::store) async fn confirm(
         add(&mut booking, entries::book(&mut tx, now_ms, &changed).await?);
         rebook(&mut tx, now_ms, &charges, &mut booking).await?;
     }
+    settle(&mut tx, account).await?;
     sqlx::query::<DB>("UPDATE creator_stripe_accounts SET confirm_after_ms = $1 WHERE account_id = $2")
         .bind(now_ms.saturating_add(AGAIN_MS))
         .bind(account.as_str())
@@ -288,6 +293,20 @@ async fn settled(
     }
     told::write(tx, now_ms, &changed).await?;
     Ok(changed)
+}
+
+/// What was taken or given back is no estimate any more where the balance has said what it came to. Entries of one object are that object
+/// and its corrections (`trr_1`, `trr_1#2`).
+async fn settle(tx: &mut Tx, account: &AccountId) -> Result<(), StoreError> {
+    sqlx::query::<DB>(
+        "UPDATE creator_earnings SET confirmed = TRUE WHERE NOT confirmed AND account_id = $1 AND kind IN ('refund', 'fee_refund') \
+         AND EXISTS (SELECT 1 FROM earning_facts f WHERE f.charge_id = creator_earnings.charge_id AND f.settled_minor IS NOT NULL \
+         AND (f.fact_id = creator_earnings.source_id OR f.fact_id || '#' = substr(creator_earnings.source_id, 1, length(f.fact_id) + 1)))",
+    )
+    .bind(account.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Facts that waited for these sales.

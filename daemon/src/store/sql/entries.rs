@@ -40,7 +40,7 @@ impl Line {
             charge: charge.map(str::to_owned),
             gross_minor: entry.amount_minor,
             fee_minor: 0,
-            confirmed: true,
+            confirmed: !entry.is_estimated,
             settles: true,
             entry,
         }
@@ -151,12 +151,12 @@ async fn book_sales(
             amount_minor,
             earned_at_ms: fact.at_ms,
             available_on_ms: terms.expected_ms(fact.at_ms),
+            is_estimated: true,
         };
         let account = fact.account.as_ref().map_or("", |account| account.as_str());
         lines.push(Line {
             gross_minor: fact.amount_minor,
             fee_minor,
-            confirmed: false,
             settles,
             ..Line::of(entry, [&creator, account, fact.currency.as_str()], None)
         });

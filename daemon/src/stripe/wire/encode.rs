@@ -1,5 +1,5 @@
 //! Requests: method, path, query and body by async-stripe's builders, so that the names and encodings are Stripe's own.
-use crate::stripe::{ListRequest, MovementsRequest};
+use crate::stripe::{ListRequest, MovementsRequest, TransfersRequest};
 use payout_shared::{
     attempt::METADATA_KEY,
     currency::Currency,
@@ -107,17 +107,30 @@ pub(crate) fn list_payouts(request: &ListRequest) -> Get {
 /// A page of balance transactions, written by hand: the builder for it brings a module of its own, and this is a path and three words.
 pub(crate) fn list_movements(request: &MovementsRequest) -> Get {
     let mut path = format!("/v1/balance_transactions?created%5Bgte%5D={}&limit={PAGE_MAX}", request.created_from_s);
-    if let Some(after) = &request.starting_after {
-        path.push_str("&starting_after=");
-        for byte in after.bytes() {
-            if byte.is_ascii_alphanumeric() || byte == b'_' {
-                path.push(char::from(byte));
-            } else {
-                path.push_str(&format!("%{byte:02X}"));
-            }
+    push_word(&mut path, "starting_after", request.starting_after.as_deref());
+    Get { path, account: Some(request.account.clone()) }
+}
+
+/// A page of the platform's transfers to an account, likewise.
+#[must_use]
+pub fn list_transfers(request: &TransfersRequest) -> Get {
+    let mut path = format!("/v1/transfers?created%5Bgte%5D={}&limit={PAGE_MAX}", request.created_from_s);
+    push_word(&mut path, "destination", Some(request.destination.as_str()));
+    push_word(&mut path, "starting_after", request.starting_after.as_deref());
+    Get { path, account: None }
+}
+
+/// One more word of a query, when there is one.
+fn push_word(path: &mut String, name: &str, word: Option<&str>) {
+    let Some(word) = word else { return };
+    path.push_str(&format!("&{name}="));
+    for byte in word.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
         }
     }
-    Get { path, account: Some(request.account.clone()) }
 }
 
 /// Path and query as they go on the wire. An empty query is left out.

@@ -8,14 +8,16 @@ mod encode;
 pub(crate) mod lean;
 mod typed;
 
-pub use encode::{CREATE_PATH, Get, cancel_body, cancel_path, create_body, list_accounts, reverse_body, reverse_path};
+pub use encode::{
+    CREATE_PATH, Get, cancel_body, cancel_path, create_body, list_accounts, list_transfers, reverse_body, reverse_path,
+};
 pub(crate) use encode::{get_account, get_balance, get_payout, get_platform, list_movements, list_payouts};
 
 use super::{AccountObject, AccountPage};
 use payout_shared::{
     answer::PayoutObject,
     currency::Currency,
-    entries::Movement,
+    entries::{Movement, Told},
     id::{AccountId, Mode},
 };
 use serde_json::Value;
@@ -83,6 +85,21 @@ pub fn payouts(bytes: &[u8], account: &AccountId) -> Result<(Vec<PayoutObject>, 
 /// What is wrong with it. One that can't be read fails the page: what it moved would be left out.
 pub fn movements(bytes: &[u8]) -> Result<(Vec<Movement>, bool), String> {
     lean::movements(&value(bytes)?)
+}
+
+/// Reads a page of the platform's transfers: what they tell, and where the next page begins.
+///
+/// # Errors
+/// What is wrong with the page. A transfer that can't be read tells nothing.
+pub fn transfers(bytes: &[u8]) -> Result<(Vec<Told>, Option<String>), String> {
+    let page = value(bytes)?;
+    let list = page["data"].as_array().ok_or_else(|| "no list of transfers".to_owned())?;
+    let has_more = lean::flag(&page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    let last = list
+        .last()
+        .filter(|_| has_more)
+        .map(|last| lean::owned(last, "id").ok_or_else(|| "a page of transfers whose last has no id".to_owned()));
+    Ok((list.iter().flat_map(super::told::transfer).collect(), last.transpose()?))
 }
 
 /// Reads a balance.

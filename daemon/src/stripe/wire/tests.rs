@@ -248,3 +248,30 @@ fn an_answer_is_an_object_an_error_or_unreadable_and_keeps_its_status() {
     }
     assert!(matches!(sent(402, r#"{"error":{}}"#), Sent::Error { status: 402, .. }), "an error without a type is one");
 }
+
+#[test]
+fn transfers_are_listed_by_where_they_went_and_tell_themselves_and_what_was_taken_back() {
+    let request = crate::stripe::TransfersRequest {
+        destination: acct(),
+        created_from_s: 7,
+        starting_after: Some("tr_1&x=2".to_owned()),
+    };
+    let get = list_transfers(&request);
+    assert!(get.account.is_none(), "the platform's own");
+    let wanted =
+        format!("/v1/transfers?created%5Bgte%5D=7&limit=100&destination={}&starting_after=tr_1%26x%3D2", acct());
+    assert_eq!(get.path, wanted);
+    let transfer = |id: &str| {
+        json!({"object": "transfer", "id": id, "destination": acct().as_str(), "amount": 500, "currency": "usd",
+            "source_transaction": "ch_1", "destination_payment": "py_1", "created": 8, "reversals": {"data": [
+                {"id": "trr_1", "amount": 100, "created": 9, "destination_payment_refund": "pyr_1"}]}})
+    };
+    let page = |has_more: bool| json!({"data": [transfer("tr_2"), {"id": "tr_1"}], "has_more": has_more}).to_string();
+    let (told, next) = transfers(page(true).as_bytes()).unwrap();
+    let Told::Fact(back) = &told[0] else { panic!("{told:?}") };
+    assert_eq!((back.charge.as_deref(), back.balance_source.as_deref()), (Some("ch_1"), Some("pyr_1")));
+    assert!(matches!(&told[1], Told::Transfer(transfer) if transfer.destination_payment.as_deref() == Some("py_1")));
+    assert_eq!((told.len(), next.as_deref()), (2, Some("tr_1")), "one that can't be read tells nothing");
+    assert_eq!(transfers(page(false).as_bytes()).unwrap().1, None);
+    assert!(transfers(br#"{"data": []}"#).is_err(), "whether there is more isn't said");
+}

@@ -43,13 +43,48 @@ async fn a_sale_in_the_accounts_currency_counts_as_estimated_and_is_confirmed_wh
     let day = world.clock.now_ms() / DAY;
     assert_eq!(entry(&world, id(&charge)).await[..3], ["usd", "4500", "estimated"]);
     assert_eq!(world.stripe.movements(), 0, "nobody asks before it is expected");
-    world.advance(8 * DAY).await;
-    for _ in 0..4 {
-        world.step().await;
-    }
+    later(&mut world, 8 * DAY).await;
     let expected = [String::from("usd"), "4500".to_owned(), "confirmed".to_owned(), (day + 2).to_string()];
     assert_eq!(entry(&world, id(&charge)).await, expected);
     assert_eq!(world.stripe.movements(), 1);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_sale_whose_transfer_was_never_told_is_confirmed_and_what_was_taken_back_of_it_comes_to_light() {
+    let mut world = World::of(1).await;
+    world.scheduled().await;
+    world.settle().await;
+    let told = world.sell(&account(0), 5_000, "usd");
+    world.deliver().await;
+    let charge = world.sell(&account(0), 6_000, "usd");
+    world.give_back(&charge, 2_000, true, false);
+    for event in world.stripe.twin.take_events() {
+        if !event.kind.starts_with("transfer.") {
+            world.put(&event).await;
+        }
+    }
+    world.settle().await;
+    let listed = |world: &World| world.stripe.asked().iter().filter(|(_, what)| *what == "transfers").count();
+    assert_eq!(listed(&world), 0);
+    let refund = "SELECT CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings WHERE kind = 'refund'";
+    later(&mut world, 8 * DAY).await;
+    assert_eq!(entry(&world, id(&told)).await[..3], ["usd", "4500", "confirmed"]);
+    assert_eq!(entry(&world, id(&charge)).await[..3], ["usd", "5400", "confirmed"]);
+    assert_eq!((listed(&world), world.stripe.movements()), (1, 1));
+    assert_eq!(world.probe.texts(refund).await[0][0], "-2000");
+    later(&mut world, 2 * DAY).await;
+    assert_eq!((listed(&world), world.stripe.movements()), (1, 1), "nothing is left to ask about");
+    let other = world.sell(&account(0), 5_000, "usd");
+    world.deliver().await;
+    later(&mut world, 61_000).await;
+    later(&mut world, 8 * DAY).await;
+    assert_eq!(entry(&world, id(&other)).await[..3], ["usd", "4500", "confirmed"]);
+    assert_eq!(
+        (listed(&world), world.stripe.movements()),
+        (1, 2),
+        "transfers are told, and asked for only where one wasn't"
+    );
     world.check().await;
 }
 
@@ -70,8 +105,16 @@ async fn a_wall_clock_that_jumps_over_days_lets_nothing_wait_for_a_minute_of_its
     world.check().await;
 }
 
-#[tokio::test]
-async fn a_sale_that_is_converted_counts_for_nothing_until_its_account_says_what_it_came_to() {
+/// So much later (milliseconds) what is due is asked for, answered and written.
+async fn later(world: &mut World, ms: i64) {
+    world.advance(ms).await;
+    for _ in 0..4 {
+        world.step().await;
+    }
+}
+
+/// One creator in dollars, and one whose account has no bank account but one in euros.
+async fn with_euros() -> World {
     let mut world = World::of(1).await;
     let mut spec = AccountSpec::new("acct_eur", "DE", "eur", 0);
     spec.metadata.insert("creator_id".to_owned(), "creator_eur".to_owned());
@@ -80,6 +123,12 @@ async fn a_sale_that_is_converted_counts_for_nothing_until_its_account_says_what
     world.stripe.twin.change_account("acct_eur", change).unwrap();
     world.deliver().await;
     world.settle().await;
+    world
+}
+
+#[tokio::test]
+async fn a_sale_that_is_converted_counts_for_nothing_until_its_account_says_what_it_came_to() {
+    let mut world = with_euros().await;
     let charge = world.sell("acct_eur", 10_000, "usd");
     world.give_back(&charge, 5_000, true, false);
     world.deliver().await;
@@ -87,14 +136,41 @@ async fn a_sale_that_is_converted_counts_for_nothing_until_its_account_says_what
     assert_eq!(entry(&world, id(&charge)).await[..3], ["usd", "9000", "estimated"]);
     let hanging = "SELECT COUNT(*) FROM creator_earnings WHERE account_id = 'acct_eur' AND kind <> 'sale'";
     assert_eq!(world.probe.number(hanging).await, 0, "what hangs on it waits with it");
-    world.advance(61_000).await;
-    for _ in 0..4 {
-        world.step().await;
-    }
+    later(&mut world, 61_000).await;
     // 92.59 EUR at the twin, of which it takes 9.25.
     assert_eq!(entry(&world, id(&charge)).await[..3], ["eur", "8334", "confirmed"]);
     let sums = [("sale eur".to_owned(), 8_334), ("refund eur".to_owned(), -4_629)];
     assert_eq!(world.sums("acct_eur").await, sums.into());
+    world.check().await;
+}
+
+#[tokio::test]
+async fn what_is_taken_back_of_a_converted_sale_after_its_confirmation_is_confirmed_as_well() {
+    let mut world = with_euros().await;
+    let charge = world.sell("acct_eur", 10_000, "usd");
+    world.deliver().await;
+    world.step().await;
+    later(&mut world, 61_000).await;
+    assert_eq!(entry(&world, id(&charge)).await[..3], ["eur", "8334", "confirmed"]);
+    for _ in 0..2 {
+        world.give_back(&charge, 5_000, true, true);
+    }
+    world.deliver().await;
+    world.settle().await;
+    let estimated = "SELECT COUNT(*) FROM creator_earnings WHERE NOT confirmed";
+    assert_eq!(world.probe.number(estimated).await, 4);
+    // Half of 92.59 is 46.29, and twice that is a cent less than all of it.
+    let sums = |refund, fee| {
+        [("sale eur".to_owned(), 8_334), ("refund eur".to_owned(), refund), ("fee_refund eur".to_owned(), fee)].into()
+    };
+    assert_eq!(world.sums("acct_eur").await, sums(-9_258, 924));
+    assert_eq!(world.stripe.movements(), 1, "an account is asked once a day");
+    later(&mut world, DAY).await;
+    assert_eq!(world.sums("acct_eur").await, sums(-9_259, 925));
+    assert_eq!(world.probe.number(estimated).await, 0);
+    assert_eq!(world.stripe.movements(), 2);
+    later(&mut world, DAY).await;
+    assert_eq!(world.stripe.movements(), 2, "nothing is left to ask about");
     world.check().await;
 }
 

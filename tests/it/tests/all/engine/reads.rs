@@ -8,7 +8,7 @@ use payout_shared::{
 };
 use payoutd::stripe::{
     AccountObject, AccountPage, BalanceObject, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest,
-    ReadError, Stripe, limits::ReadClass, wire,
+    ReadError, Stripe, TransfersPage, TransfersRequest, limits::ReadClass, wire,
 };
 
 impl Stripe for TwinStripe {
@@ -83,6 +83,17 @@ impl Stripe for TwinStripe {
             let body = this.read(&path, Some(&request.account), &request.account)?;
             let (movements, has_more) = wire::movements(&body).map_err(ReadError::Unreadable)?;
             Ok(MovementsPage { movements, has_more })
+        })
+    }
+
+    fn transfers(&self, request: TransfersRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let work = Work::begin(&this.shared);
+            this.turn(&work, ReadClass::Transfers, "transfers").await;
+            let body = this.read(&wire::list_transfers(&request).path, None, &request.destination)?;
+            let (told, next_after) = wire::transfers(&body).map_err(ReadError::Unreadable)?;
+            Ok(TransfersPage { told, next_after })
         })
     }
 
