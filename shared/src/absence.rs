@@ -9,6 +9,9 @@ pub const PROOF_AFTER_MS: i64 = 25 * 60 * 60 * 1000;
 /// Two absences that count are at least this far apart.
 pub const PROOF_APART_MS: i64 = 15 * 60 * 1000;
 
+/// The cause of the hold on a creator of whose payout two people said that it was not paid, until that is proven. Only the engine lifts it.
+pub const NOT_PAID_HOLD: &str = "not_paid";
+
 /// What is known of an attempt that a listing didn't show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Absent {
@@ -46,6 +49,14 @@ impl Absent {
     #[must_use]
     pub fn counts_from_ms(&self) -> i64 {
         self.last_sent_ms.max(self.first_sent_ms).saturating_add(PROOF_AFTER_MS)
+    }
+
+    /// After a listing that didn't show a payout of which two people said that it was not paid: the wait until the next one, milliseconds;
+    /// `None` = this one counts, it is over.
+    #[must_use]
+    pub fn next_vouched(&self, listed_ms: i64, base_ms: i64) -> Option<i64> {
+        let left = self.counts_from_ms().saturating_sub(listed_ms);
+        (!self.counts(listed_ms)).then(|| backoff_ms(self.listings, base_ms).min(left.max(1)))
     }
 
     /// Decides after a listing made at `listed_ms` that didn't show it; `base_ms` is the first waiting time, which doubles.

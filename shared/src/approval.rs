@@ -15,11 +15,15 @@ pub enum RequestKind {
     Override,
     /// An entry that nothing at Stripe explains.
     Adjustment,
+    /// Paid payouts of a run that is taken back are debited from their bank accounts again.
+    Reversal,
+    /// An unknown payout was not paid.
+    NotPaid,
 }
 
 impl RequestKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Run, Self::Override, Self::Adjustment];
+    pub const ALL: [Self; 5] = [Self::Run, Self::Override, Self::Adjustment, Self::Reversal, Self::NotPaid];
 
     /// The word used in the database and in JSON.
     #[must_use]
@@ -28,6 +32,8 @@ impl RequestKind {
             Self::Run => "run",
             Self::Override => "override",
             Self::Adjustment => "adjustment",
+            Self::Reversal => "reversal",
+            Self::NotPaid => "not_paid",
         }
     }
 

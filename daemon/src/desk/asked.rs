@@ -39,6 +39,20 @@ pub fn sentence(row: &RequestRow) -> String {
             let (what, cycle) = (text(&detail["override"]).replace('_', " "), text(&detail["cycle"]));
             format!("{}: override of {what} in the cycle {cycle}: {purses}", row.subject)
         }
+        RequestKind::Reversal => {
+            let amounts = list(&detail["amounts"], |sum| money(&sum["minor"], &sum["currency"]));
+            let (run, payouts) = (text(&detail["run"]), &detail["payouts"]);
+            format!(
+                "run {run} is taken back: {payouts} paid payouts of {amounts} are debited from their creators' bank accounts again"
+            )
+        }
+        RequestKind::NotPaid => {
+            let amount = money(&detail["amount"]["minor"], &detail["amount"]["currency"]);
+            let (payout, creator, listings) = (text(&detail["payout"]), text(&detail["creator"]), &detail["listings"]);
+            format!(
+                "payout {payout} of {amount} to {creator} was not paid: {listings} of Stripe's lists didn't show it, no proof yet"
+            )
+        }
         RequestKind::Adjustment => {
             let amount = money(&detail["amount"]["minor"], &detail["amount"]["currency"]);
             let transfer = detail["transfer"].as_str().map_or_else(String::new, |id| format!(", carried by {id}"));

@@ -78,6 +78,7 @@ mod pass;
 mod plan;
 mod record;
 mod resolve;
+mod reversal;
 mod send;
 mod sweep;
 mod undo;
@@ -86,12 +87,12 @@ use crate::{
     clock::BootMs,
     store::{
         StoreError,
-        types::{Intent, PlanContext, UndoIntent, UndoUnresolved, Unresolved},
+        types::{Intent, KnownReversal, PlanContext, UndoIntent, UndoUnresolved, Unresolved},
     },
     stripe::{AccountObject, AccountPage, ReadError},
 };
 use payout_shared::{
-    answer::Sent,
+    answer::{PayoutObject, Sent},
     breaker::BreakerRules,
     id::{AccountId, PayoutId, RunId},
 };
@@ -118,6 +119,8 @@ enum Done {
     Accounts { after: Option<AccountId>, result: Result<AccountPage, ReadError> },
     /// An account was looked at before its payouts' turn.
     Looked(check::Looked),
+    /// A reversal was looked at.
+    Reversal { one: KnownReversal, result: Result<PayoutObject, ReadError> },
     /// The platform's account was read: the key works, and Stripe's Date is known.
     Platform(Result<AccountId, ReadError>),
 }

@@ -1,5 +1,5 @@
 //! Observing: "a payout object of Stripe's" becomes events, the same way for an answer, a webhook and a listing.
-use super::{Engine, book, lead::Lease, plan::read_of};
+use super::{Engine, book, lead::Lease, plan::read_of, reversal};
 use crate::{
     store::{
         StoreError,
@@ -128,11 +128,19 @@ impl Engine {
             payouts.iter().flat_map(|(_, object, key)| object.key.iter().chain(key).cloned()).collect();
         let ids: Vec<_> = payouts.iter().map(|(_, object, _)| object.id.clone()).collect();
         let known = self.parts.store.known_attempts(&keys, &ids).await?;
+        let originals: Vec<_> =
+            payouts.iter().filter_map(|(_, object, _)| reversal::original_of(object).cloned()).collect();
+        let reversals = self.parts.store.reversals_of(&originals).await?;
         let (mut changes, mut foreign, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
         for (seq, object, request_key) in payouts {
             let attempt = known.iter().find(|attempt| attempt.object.as_ref() == Some(&object.id)).or_else(|| {
                 known.iter().find(|attempt| object.key.as_ref().or(request_key.as_ref()) == Some(&attempt.key))
             });
+            if let Some(one) = reversals.iter().find(|one| reversal::is_of(one, &object)) {
+                outcomes.push((seq, format!("{} reverses {}", object.id, one.payout_id)));
+                changes.push(reversal::sighted(one, object, By::Webhook, self.parts.clock.now_ms()));
+                continue;
+            }
             match attempt {
                 Some(attempt) => {
                     outcomes.push((seq, format!("{} of {}", object.id, attempt.payout_id)));
@@ -194,7 +202,11 @@ pub(super) fn found(payout: &Unresolved, object: PayoutObject) -> Change {
         account: payout.account.clone(),
         destination: payout.destination.clone(),
     };
-    seen(&attempt, object, By::Engine)
+    let mut change = seen(&attempt, object, By::Engine);
+    if let Some(attempt) = change.attempt.as_mut().filter(|_| payout.vouched) {
+        attempt.vouched = Some(false);
+    }
+    change
 }
 
 /// A listing failed: the payout stays as it is and is looked for again.

@@ -37,6 +37,7 @@ impl Engine {
         if !self.stopping {
             self.resolve().await?;
             self.look_up().await?;
+            self.look_at_reversals().await?;
         }
         Ok(if self.again { now } else { next })
     }

@@ -40,6 +40,7 @@ impl Engine {
             | Done::Listed { .. }
             | Done::LookedUp { .. }
             | Done::Looked(_)
+            | Done::Reversal { .. }
             | Done::Moved { .. }
             | Done::Platform(_) => false,
         })
@@ -74,9 +75,11 @@ impl Engine {
                     self.looks.ended(&look.0.account);
                     looked.push(look);
                 }
-                Done::Sent { .. } | Done::Undone { .. } | Done::Listed { .. } | Done::LookedUp { .. } => {
-                    kept.push(done)
-                }
+                Done::Sent { .. }
+                | Done::Undone { .. }
+                | Done::Listed { .. }
+                | Done::LookedUp { .. }
+                | Done::Reversal { .. } => kept.push(done),
             }
         }
         self.arrived = kept;
@@ -150,6 +153,9 @@ impl Engine {
                 Done::LookedUp { one, .. } => {
                     self.looking.remove(&one.key);
                 }
+                Done::Reversal { one, .. } => {
+                    self.looking.remove(&one.key);
+                }
                 Done::Account { .. }
                 | Done::Accounts { .. }
                 | Done::Moved { .. }
@@ -208,6 +214,7 @@ impl Engine {
             }
             Done::Undone { intent, sent, .. } => batch.changes.push(self.undone(intent, sent)),
             Done::LookedUp { one, result, now_ms } => batch.changes.extend(self.looked_up(one, result, *now_ms)),
+            Done::Reversal { one, result } => batch.changes.push(self.reversal_looked(one, result)),
             Done::Account { .. } | Done::Accounts { .. } | Done::Moved { .. } | Done::Looked(_) | Done::Platform(_) => {
             }
         }

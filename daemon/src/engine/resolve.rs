@@ -83,6 +83,20 @@ impl Engine {
             detail: serde_json::json!({"listing": absent.listings, "stripe_now_ms": listed_ms}),
             ..Change::new(payout.payout_id.clone(), By::Engine)
         };
+        if payout.vouched {
+            let wait_ms = absent.next_vouched(listed_ms, base_ms);
+            if let Some(attempt) = &mut change.attempt {
+                attempt.vouched = wait_ms.is_none().then_some(false);
+            }
+            let what = if wait_ms.is_none() {
+                "proven never executed, as two people said"
+            } else {
+                "looked for until that is proven"
+            };
+            change.failure_reason = Some(what.to_owned());
+            change.not_before_ms = Some(now_ms.saturating_add(wait_ms.unwrap_or(0)));
+            return change;
+        }
         let (wait_ms, what) = match absent.next(listed_ms, base_ms) {
             AfterAbsence::Resend => {
                 let resend = self.resend.entry(payout.run_id.clone()).or_default();

@@ -124,6 +124,7 @@ impl Engine {
             // What Stripe refused it has done already; what may be at work there should be done by then.
             AttemptState::Unknown if effect.ambiguous => Some(self.parts.settings.resolve_first_ms),
             AttemptState::Unknown => Some(0),
+            AttemptState::Executed if intent.kind == AttemptKind::Reverse => Some(super::reversal::LOOK_AGAIN_MS),
             AttemptState::Intended | AttemptState::Executed | AttemptState::Refused | AttemptState::Withdrawn => None,
         };
         let cause = answer::cause(sent);

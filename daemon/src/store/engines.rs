@@ -58,6 +58,8 @@ macro_rules! bodies {
         pub(in crate::store) mod journal_read;
         #[path = "../sql/lease.rs"]
         pub(in crate::store) mod lease;
+        #[path = "../sql/not_paid.rs"]
+        mod not_paid;
         #[path = "../sql/overpaid.rs"]
         mod overpaid;
         #[path = "../sql/overrides.rs"]
@@ -74,6 +76,8 @@ macro_rules! bodies {
         pub(in crate::store) mod requests;
         #[path = "../sql/retry.rs"]
         pub(in crate::store) mod retry;
+        #[path = "../sql/reversals.rs"]
+        pub(in crate::store) mod reversals;
         #[path = "../sql/rollback.rs"]
         pub(in crate::store) mod rollback;
         #[path = "../sql/rows.rs"]

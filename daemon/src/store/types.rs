@@ -1,7 +1,8 @@
 //! What goes in and out of the store.
 mod undo;
 pub use undo::{
-    Claimed, Confirm, Retried, RetryAsk, RollbackRow, RollbackShow, UndoBodies, UndoIntent, UndoLeft, UndoUnresolved,
+    Claimed, Confirm, KnownReversal, Retried, RetryAsk, RollbackRow, RollbackShow, UndoBodies, UndoIntent, UndoLeft,
+    UndoUnresolved,
 };
 
 use payout_shared::{
@@ -165,6 +166,8 @@ pub struct Change {
     pub hold: Option<(String, String)>,
     /// A second or unexpected live object: recorded beside the payout, its creator held, somebody paged. The sentence says why.
     pub late: Option<String>,
+    /// The reversal of a reversed payout has held for as long as it must: its items are free.
+    pub reversal_held: bool,
     /// For a void: what its purse's outcome becomes.
     pub skip: Option<(SkipReason, String)>,
     /// Who.
@@ -186,6 +189,7 @@ impl Change {
             not_before_ms: None,
             hold: None,
             late: None,
+            reversal_held: false,
             skip: None,
             by,
             detail: serde_json::Value::Null,
@@ -211,6 +215,8 @@ pub struct AttemptChange {
     pub no_resend: bool,
     /// A listing made at this moment of Stripe's didn't show it, and whether that counts for a proof: counts up.
     pub absent: Option<(i64, bool)>,
+    /// Two people said that it was not paid: it is looked for until that is proven; or it is proven, or found.
+    pub vouched: Option<bool>,
     /// Its object.
     pub object: Option<PayoutObject>,
     /// The answer's status, error and request id.
@@ -288,6 +294,8 @@ pub struct Unresolved {
     pub absent_first_stripe_ms: Option<i64>,
     /// Sends so far.
     pub sends: i64,
+    /// It isn't unknown any more: two people said that it was not paid.
+    pub vouched: bool,
 }
 
 /// What we know of one payout attempt by its key or object.

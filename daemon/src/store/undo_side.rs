@@ -2,14 +2,14 @@
 use super::{
     Store, StoreError,
     types::{
-        By, Claimed, Confirm, Fence, Gate, Retried, RetryAsk, RollbackRow, RollbackShow, RunRow, UndoBodies,
-        UndoIntent, UndoLeft, UndoUnresolved,
+        By, Claimed, Confirm, Fence, Gate, KnownReversal, Retried, RetryAsk, RollbackRow, RollbackShow, RunRow,
+        UndoBodies, UndoIntent, UndoLeft, UndoUnresolved,
     },
 };
 use payout_shared::{
     attempt::AttemptKind,
     breaker::BankCount,
-    id::{PayoutId, RunId},
+    id::{ObjectId, PayoutId, RunId},
 };
 
 impl Store {
@@ -73,7 +73,8 @@ impl Store {
         reason: &str,
     ) -> Result<(RunRow, i64), StoreError> {
         let now_ms = self.clock.now_ms();
-        on!(self, pool, sql => sql::rollback::abort(pool, now_ms, run, confirm, by, reason).await)
+        let new_id = self.ids.request(now_ms);
+        on!(self, pool, sql => sql::rollback::abort(pool, now_ms, &new_id, run, confirm, by, reason).await)
     }
 
     /// The newest confirmed rollback of a run, and how far it is.
@@ -124,5 +125,22 @@ impl Store {
     pub async fn undo_left(&self, run: &RunId) -> Result<UndoLeft, StoreError> {
         let now_ms = self.clock.now_ms();
         on!(self, pool, sql => sql::undo::left(pool, run, now_ms).await)
+    }
+
+    /// The reversals of ours of these payout objects.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn reversals_of(&self, originals: &[ObjectId]) -> Result<Vec<KnownReversal>, StoreError> {
+        on!(self, pool, sql => sql::reversals::of_originals(pool, originals).await)
+    }
+
+    /// Reversed payouts whose money is waited for, and whose reversal is to be looked at now.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn reversed_due(&self, limit: i64) -> Result<Vec<KnownReversal>, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::reversals::due(pool, now_ms, limit).await)
     }
 }

@@ -83,6 +83,7 @@ async fn all_calls(mut c: ControlClient<Channel>) -> Vec<(&'static str, Action, 
         ("Reject", Action::Approve, c.reject(v1::RejectRequest::default()).await.map(drop)),
         ("AskOverride", Action::Ask, c.ask_override(v1::AskOverrideRequest::default()).await.map(drop)),
         ("AskAdjustment", Action::Ask, c.ask_adjustment(v1::AskAdjustmentRequest::default()).await.map(drop)),
+        ("AskNotPaid", Action::Ask, c.ask_not_paid(v1::AskNotPaidRequest::default()).await.map(drop)),
         ("Watch", Action::Read, c.watch(v1::WatchRequest::default()).await.map(drop)),
     ]
 }

@@ -60,8 +60,14 @@ pub(super) enum Command {
         /// A payout's id
         payout: String,
         /// The Stripe payout that it became
-        #[arg(long, value_name = "PO_ID")]
-        paid: String,
+        #[arg(long, value_name = "PO_ID", conflicts_with = "not_paid", required_unless_present = "not_paid")]
+        paid: Option<String>,
+        /// Asks two people to say that it was not paid, before Stripe's lists prove it
+        #[arg(long, requires = "reason")]
+        not_paid: bool,
+        /// Why, with --not-paid; it is kept for ever
+        #[arg(long, value_name = "TEXT", conflicts_with = "paid")]
+        reason: Option<String>,
     },
     /// Creators with what each would be paid now, and why not
     Creators(Creators),

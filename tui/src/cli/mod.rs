@@ -100,7 +100,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Show { payout } => payouts::show(&session, payout).await?,
         Command::Retry(args) => undo::retry(&session, args).await?,
         Command::Rollback(args) => rollback::rollback(&session, args).await?,
-        Command::Resolve { payout, paid } => undo::resolve_paid(&session, payout, paid).await?,
+        Command::Resolve { payout, paid: Some(paid), .. } => undo::resolve_paid(&session, payout, paid).await?,
+        Command::Resolve { payout, paid: None, reason, .. } => {
+            requests::ask_not_paid(&session, payout, reason.unwrap_or_default()).await?;
+        }
         Command::Creators(args) => creators::list(&session, args).await?,
         Command::Creator(args::Creator { command: Some(command), .. }) => cohorts::tag(&session, command).await?,
         Command::Creator(args::Creator { creator, .. }) => {

@@ -77,6 +77,14 @@ pub(super) async fn ask_adjustment(session: &Session, asked: args::Adjust) -> Re
     decided(session, &tried, reply)
 }
 
+pub(super) async fn ask_not_paid(session: &Session, payout: String, reason: String) -> Result<(), Error> {
+    let tried = format!("resolve {payout} --not-paid");
+    let mut client = session.acting(&tried).await?;
+    let request = v1::AskNotPaidRequest { payout_id: payout, reason };
+    let reply = session.ask(&tried, request, DEADLINE, |q| async move { client.ask_not_paid(q).await }).await?;
+    decided(session, &tried, reply)
+}
+
 fn decided(session: &Session, tried: &str, reply: v1::DecideReply) -> Result<(), Error> {
     let seq = reply.seq;
     let part = reply.request.ok_or_else(|| Error::failed(format!("{tried}: the daemon's answer has no request")))?;

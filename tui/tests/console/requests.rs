@@ -70,6 +70,7 @@ async fn decisions_and_questions_arrive_as_they_were_written() {
             &["adjust", "alice", "--amount", "-15.00", "--currency", "usd", "--reason", "booked twice"],
             "adjust alice -15.00 usd \"\" \"\" write_off=false booked twice",
         ),
+        (&["resolve", "pay_1", "--not-paid", "--reason", "the bank says so"], "not-paid pay_1 the bank says so"),
         (
             &["adjust", "alice", "--amount", "5", "--currency", "usd", "--write-off", "--reason", "gone"],
             "adjust alice 5 usd \"\" \"\" write_off=true gone",
@@ -95,6 +96,9 @@ async fn decisions_and_questions_arrive_as_they_were_written() {
         &["override", "alice", "--cap", "--bank-changed", "--cycle", "2026-12-01", "--reason", "both"],
         &["override", "alice", "--bank-changed", "--up-to", "5", "--cycle", "2026-12-01", "--reason", "x"],
         &["adjust", "alice", "--amount", "5", "--reason", "no currency"],
+        &["resolve", "pay_1", "--not-paid"],
+        &["resolve", "pay_1"],
+        &["resolve", "pay_1", "--not-paid", "--paid", "po_1", "--reason", "both"],
     ] {
         assert_eq!(code(&payout(&path, args).await), 2, "{args:?}");
     }

@@ -288,6 +288,11 @@ impl v1::control_server::Control for ControlDoor {
         reply(people::ask_adjustment(self, &by, request.into_inner()).await)
     }
 
+    async fn ask_not_paid(&self, request: Request<v1::AskNotPaidRequest>) -> Reply<v1::DecideReply> {
+        let by = by(&request)?;
+        reply(people::ask_not_paid(self, &by, request.into_inner()).await)
+    }
+
     type WatchStream = BoxStream<'static, Result<v1::WatchFrame, Status>>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Reply<Self::WatchStream> {

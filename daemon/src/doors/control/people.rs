@@ -11,10 +11,12 @@ use jiff::civil::Date;
 use payout_proto::v1;
 use payout_shared::{
     approval::RequestKind,
+    attempt::AttemptKind,
     currency::Currency,
     earning::EarningKind,
-    id::CreatorId,
+    id::{CreatorId, PayoutId},
     money::Money,
+    payout::PayoutState,
     plan::{Decision, SkipReason},
 };
 use serde_json::json;
@@ -100,13 +102,13 @@ async fn open(
     door: &ControlDoor,
     by: &By,
     kind: RequestKind,
-    creator: &CreatorId,
+    subject: &str,
     detail: serde_json::Value,
     reason: String,
 ) -> Result<v1::DecideReply, Status> {
     let by = by.to_string();
     let uid = By::uid_in(&by);
-    let new = NewRequest { kind, subject: creator.to_string(), detail, by, uid, reason };
+    let new = NewRequest { kind, subject: subject.to_owned(), detail, by, uid, reason };
     let (request, seq) = door.desk.store.open_request(&new).await.map_err(|error| words::status(&error))?;
     door.recorded();
     tracing::info!(by = new.by, "request {} asks two people for: {}", request.id, sentence(&request));
@@ -177,7 +179,7 @@ pub(super) async fn ask_override(
     }
     let detail =
         json!({ "override": request.kind, "creator": creator.as_str(), "cycle": date.to_string(), "purses": purses });
-    open(door, by, RequestKind::Override, &creator, detail, reason).await
+    open(door, by, RequestKind::Override, creator.as_str(), detail, reason).await
 }
 
 /// Asks for an adjustment, or for a debt to be given up.
@@ -222,5 +224,37 @@ pub(super) async fn ask_adjustment(
         "amount": { "minor": amount.minor, "currency": currency.as_str() },
         "transfer": if transfer.is_empty() { serde_json::Value::Null } else { transfer.into() },
     });
-    open(door, by, RequestKind::Adjustment, &creator, detail, reason).await
+    open(door, by, RequestKind::Adjustment, creator.as_str(), detail, reason).await
+}
+
+/// Asks two people to say that an unknown payout was not paid: it was looked for at least once, and nothing of it is on the wire.
+pub(super) async fn ask_not_paid(
+    door: &ControlDoor,
+    by: &By,
+    request: v1::AskNotPaidRequest,
+) -> Result<v1::DecideReply, Status> {
+    let payout = PayoutId::new(request.payout_id.trim());
+    let reason = words::reason(&request.reason, "say that a payout was not paid")?;
+    if payout.as_str().is_empty() {
+        return Err(Status::invalid_argument("a payout's id is needed"));
+    }
+    let shown = door.desk.store.show_payout(&payout).await.map_err(|error| words::status(&error))?;
+    let newest = shown.attempts.iter().rfind(|attempt| attempt.kind == AttemptKind::Create);
+    let Some(newest) = newest.filter(|_| shown.row.state == PayoutState::Unknown) else {
+        let state = shown.row.state.as_str().replace('_', " ");
+        return Err(Status::failed_precondition(format!(
+            "payout {payout} is {state}: only an unknown one is resolved by hand"
+        )));
+    };
+    if newest.absent_listings == 0 {
+        return Err(Status::failed_precondition(format!(
+            "payout {payout} has not been looked for at Stripe yet: ask when a list didn't show it"
+        )));
+    }
+    let detail = json!({
+        "payout": payout.as_str(), "creator": shown.row.creator.as_str(), "account": shown.row.account.as_str(), "key": newest.key,
+        "amount": { "minor": shown.row.amount.minor, "currency": shown.row.amount.currency.as_str() },
+        "sends": newest.sends, "listings": newest.absent_listings,
+    });
+    open(door, by, RequestKind::NotPaid, payout.as_str(), detail, reason).await
 }

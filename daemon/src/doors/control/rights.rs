@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 40] = [
+const RPCS: [(&str, Action); 41] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -54,6 +54,7 @@ const RPCS: [(&str, Action); 40] = [
     ("Reject", Action::Approve),
     ("AskOverride", Action::Ask),
     ("AskAdjustment", Action::Ask),
+    ("AskNotPaid", Action::Ask),
     ("Watch", Action::Read),
 ];
 

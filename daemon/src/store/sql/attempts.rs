@@ -18,7 +18,7 @@ pub(super) fn unresolved_query(now_ms: i64, limit: i64) -> Query {
     sqlx::query::<DB>(
         "SELECT p.id, p.run_id, t.key, t.account_id, t.amount_minor, t.currency, t.destination_id, \
          COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends, \
-         t.absent_first_stripe_ms \
+         t.absent_first_stripe_ms, FALSE \
          FROM creator_payouts p JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts \
          WHERE p.state = 'unknown' AND p.not_before_ms <= $1 AND NOT t.on_wire ORDER BY p.not_before_ms, p.id LIMIT $2",
     )
@@ -26,9 +26,23 @@ pub(super) fn unresolved_query(now_ms: i64, limit: i64) -> Query {
     .bind(limit)
 }
 
-/// Unknown payouts whose time has come and of which nothing is on the wire, oldest first.
+/// Asks for what two people said was not paid, and is looked for until that is proven.
+pub(super) fn vouched_query(now_ms: i64, limit: i64) -> Query {
+    sqlx::query::<DB>(
+        "SELECT p.id, p.run_id, t.key, t.account_id, t.amount_minor, t.currency, t.destination_id, \
+         COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends, \
+         t.absent_first_stripe_ms, TRUE \
+         FROM payout_attempts t JOIN creator_payouts p ON p.id = t.payout_id \
+         WHERE t.vouched_at_ms IS NOT NULL AND p.not_before_ms <= $1 ORDER BY p.not_before_ms, p.id LIMIT $2",
+    )
+    .bind(now_ms)
+    .bind(limit)
+}
+
+/// Unknown payouts whose time has come and of which nothing is on the wire, oldest first, and those that two people said were not paid.
 pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
-    let rows = unresolved_query(now_ms, limit).fetch_all(pool).await?;
+    let mut rows = unresolved_query(now_ms, limit).fetch_all(pool).await?;
+    rows.extend(vouched_query(now_ms, limit).fetch_all(pool).await?);
     rows.iter()
         .map(|row| {
             Ok(Unresolved {
@@ -44,6 +58,7 @@ pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -
                 absent_listings: row.try_get(10)?,
                 sends: row.try_get(11)?,
                 absent_first_stripe_ms: row.try_get(12)?,
+                vouched: row.try_get(13)?,
             })
         })
         .collect()

@@ -1,7 +1,8 @@
 //! What a failure means for its creator: nothing, a hold until the bank account changes, or a hold until somebody has looked.
-use super::{DB, Tx, change};
+use super::{DB, Tx};
 use crate::store::{StoreError, types::By};
 use payout_shared::{
+    absence::NOT_PAID_HOLD,
     attempt::AttemptState,
     id::PayoutId,
     payout::ObjectStatus,
@@ -32,7 +33,7 @@ pub(super) async fn hold(
         Blame::Bank => format!("payout {payout} failed for its bank account: {cause} ({what})"),
         Blame::Refusals | Blame::Nobody => format!("payout {payout} is one of several refused in a row: {cause} ({what})"),
     };
-    change::hold(tx, now_ms, creator, hold_cause, &reason, &by.to_string()).await
+    place(tx, now_ms, creator, hold_cause, &reason, &by.to_string()).await
 }
 
 /// The bank account that it went to was replaced meanwhile: its failure says nothing of the new one.
@@ -86,4 +87,36 @@ pub(super) async fn lift(tx: &mut Tx, now_ms: i64, creators: &[String]) -> Resul
         }
     }
     Ok(released)
+}
+
+/// Holds a creator for a cause; one that is held for it already stays so.
+pub(super) async fn place(tx: &mut Tx, now_ms: i64, creator: &str, cause: &str, reason: &str, by: &str) -> Result<(), StoreError> {
+    sqlx::query::<DB>(
+        "INSERT INTO creator_holds (creator_id, cause, reason, placed_by, placed_at_ms) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(creator)
+    .bind(cause)
+    .bind(reason)
+    .bind(by)
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Whom two people's word about a payout has held is free again when nothing of theirs is looked for any more.
+pub(super) async fn lift_not_paid(tx: &mut Tx, now_ms: i64, creator: &str) -> Result<(), StoreError> {
+    sqlx::query::<DB>(
+        "UPDATE creator_holds SET released_by = $1, released_at_ms = $2 WHERE creator_id = $3 AND cause = $4 AND released_at_ms IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM payout_attempts t JOIN creator_payouts p ON p.id = t.payout_id \
+         WHERE t.vouched_at_ms IS NOT NULL AND p.creator_id = $3)",
+    )
+    .bind(By::Engine.to_string())
+    .bind(now_ms)
+    .bind(creator)
+    .bind(NOT_PAID_HOLD)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

@@ -182,9 +182,9 @@ async fn consequences(
         && seen(change).is_some_and(|object| {
             object.failure_balance_transaction.is_some() && row.object.as_deref() == Some(object.id.as_str())
         });
-    let touched = late_objects(tx, now_ms, row, change, verdict).await?;
+    let touched = late_objects(tx, now_ms, row, change, verdict).await? || spent_again(tx, row, change, verdict).await?;
     if !row.released
-        && releases(row.state, row.object.is_some(), money_back)
+        && (releases(row.state, row.object.is_some(), money_back) || (change.reversal_held && row.state == PayoutState::Reversed))
         && !late_is_alive(tx, &change.payout_id).await?
     {
         release(tx, now_ms, &change.payout_id).await?;
@@ -203,7 +203,10 @@ async fn consequences(
         .await?;
     }
     if let Some((cause, reason)) = &change.hold {
-        hold(tx, now_ms, &row.creator_id, cause, reason, &change.by.to_string()).await?;
+        blame::place(tx, now_ms, &row.creator_id, cause, reason, &change.by.to_string()).await?;
+    }
+    if change.attempt.as_ref().is_some_and(|attempt| attempt.vouched == Some(false)) {
+        blame::lift_not_paid(tx, now_ms, &row.creator_id).await?;
     }
     match seen(change).filter(|_| touched) {
         Some(object) => {
@@ -251,7 +254,7 @@ async fn late_objects(
         .or_else(|| (verdict == Some(Verdict::Late)).then(|| "executed although it was judged unexecuted".to_owned()));
     if let Some(why) = late {
         foreign::record(tx, now_ms, object, Some(&change.payout_id), &why).await?;
-        hold(tx, now_ms, &row.creator_id, "late_execution", &why, &change.by.to_string()).await?;
+        blame::place(tx, now_ms, &row.creator_id, "late_execution", &why, &change.by.to_string()).await?;
         if row.released && late_is_alive(tx, &change.payout_id).await? {
             relock(tx, &change.payout_id).await?;
             row.released = false;
@@ -276,6 +279,16 @@ async fn late_is_alive(tx: &mut Tx, payout: &PayoutId) -> Result<bool, StoreErro
     let query =
         "SELECT EXISTS (SELECT 1 FROM foreign_payouts WHERE payout_id = $1 AND status NOT IN ('failed', 'canceled'))";
     Ok(sqlx::query::<DB>(query).bind(payout.as_str()).fetch_one(&mut **tx).await?.try_get(0)?)
+}
+
+/// The bank took a reversal back after it had held: what nobody else took meanwhile is spent again, the rest is owed.
+async fn spent_again(tx: &mut Tx, row: &mut Held, change: &Change, verdict: Option<Verdict>) -> Result<bool, StoreError> {
+    if !row.released || (change.event, verdict) != (Some(PayoutEvent::RefuseReverse), Some(Verdict::Move(PayoutState::Paid))) {
+        return Ok(false);
+    }
+    relock(tx, &change.payout_id).await?;
+    row.released = false;
+    Ok(true)
 }
 
 async fn relock(tx: &mut Tx, payout: &PayoutId) -> Result<(), StoreError> {
@@ -304,22 +317,6 @@ async fn release(tx: &mut Tx, now_ms: i64, payout: &PayoutId) -> Result<(), Stor
         .bind(payout.as_str())
         .execute(&mut **tx)
         .await?;
-    Ok(())
-}
-
-/// Holds a creator for a cause; one that is held for it already stays so.
-pub(super) async fn hold(tx: &mut Tx, now_ms: i64, creator: &str, cause: &str, reason: &str, by: &str) -> Result<(), StoreError> {
-    sqlx::query::<DB>(
-        "INSERT INTO creator_holds (creator_id, cause, reason, placed_by, placed_at_ms) VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(creator)
-    .bind(cause)
-    .bind(reason)
-    .bind(by)
-    .bind(now_ms)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }
 
@@ -403,6 +400,7 @@ async fn write_attempt(
          no_resend = no_resend OR $5, absent_listings = absent_listings + $6, \
          absent_first_stripe_ms = COALESCE(absent_first_stripe_ms, $15), absent_last_stripe_ms = COALESCE($16, absent_last_stripe_ms), \
          arrival_ms = COALESCE($17, arrival_ms), paid_seen_ms = COALESCE(paid_seen_ms, $18), \
+         vouched_at_ms = CASE WHEN $19 THEN NULL ELSE COALESCE(vouched_at_ms, $20) END, \
          stripe_object_id = COALESCE(stripe_object_id, $7), object_status = $8, \
          http_status = COALESCE($9, http_status), error_type = COALESCE($10, error_type), \
          error_code = COALESCE($11, error_code), error_message = COALESCE($12, error_message), \
@@ -426,6 +424,8 @@ async fn write_attempt(
     .bind(change.absent.map(|(at_ms, _)| at_ms))
     .bind(object.and_then(|object| object.arrival_date_s).map(|s| s.saturating_mul(1_000)))
     .bind((status == Some(ObjectStatus::Paid)).then_some(now_ms))
+    .bind(change.vouched == Some(false))
+    .bind((change.vouched == Some(true)).then_some(now_ms))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -46,7 +46,8 @@ pub(in crate::store) async fn record(
     Ok(seq)
 }
 
-async fn still_unknown(tx: &mut Tx, payout: &PayoutId, key: &str) -> Result<(), StoreError> {
+/// Refuses what isn't unknown any more, has another attempt, or is on the wire.
+pub(super) async fn still_unknown(tx: &mut Tx, payout: &PayoutId, key: &str) -> Result<(), StoreError> {
     let row = sqlx::query::<DB>(AssertSqlSafe(format!(
         "SELECT p.state, t.key, t.on_wire FROM creator_payouts p LEFT JOIN payout_attempts t \
          ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts WHERE p.id = $1{FOR_UPDATE_OF_P}"

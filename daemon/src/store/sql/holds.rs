@@ -5,7 +5,7 @@ use crate::store::{
     door_types::{Done, HoldRow, Released},
     types::{By, Note},
 };
-use payout_shared::id::CreatorId;
+use payout_shared::{absence::NOT_PAID_HOLD, id::CreatorId};
 use sqlx::{AssertSqlSafe, Row};
 
 /// Holds in force, as [`row`] reads them.
@@ -57,7 +57,8 @@ pub(in crate::store) async fn release(
     }
     let held = of_creator(&mut tx, creator, FOR_UPDATE).await?;
     let (released, left): (Vec<_>, Vec<_>) =
-        held.into_iter().partition(|hold| cause.is_none_or(|cause| hold.cause == cause));
+        // What two people's word has held, only the proof frees.
+        held.into_iter().partition(|hold| cause.is_none_or(|cause| hold.cause == cause) && hold.cause != NOT_PAID_HOLD);
     if released.is_empty() {
         return Ok(Released { seq: state::already(&mut tx).await?.seq, released, left });
     }

@@ -1,5 +1,5 @@
-//! Late executions against the entries that they spent: what Stripe paid out for a payout beyond the entries that are locked in it is owed
-//! by its purse (`overpaid`), until the money is seen back.
+//! Late executions, and reversals that failed late, against the entries that they spent: what Stripe paid out for a payout beyond the entries
+//! that are locked in it is owed by its purse (`overpaid`), until the money is seen back.
 use super::{DB, Tx};
 use crate::store::{StoreError, types::Note};
 use payout_shared::{answer::PayoutObject, earning::EarningKind, id::PayoutId, payout::PayoutState};
@@ -19,8 +19,9 @@ pub(super) async fn settle(
            AND f.currency = p.currency AND f.status NOT IN ('failed', 'canceled')), 0) AS BIGINT), \
          CAST(COALESCE((SELECT SUM(i.amount_minor) FROM payout_items i WHERE i.payout_id = p.id AND i.released_at_ms IS NULL), 0) AS BIGINT), \
          CAST(COALESCE((SELECT SUM(e.amount_minor) FROM creator_earnings e WHERE e.kind = 'overpaid' AND e.account_id = p.account_id \
-           AND e.currency = p.currency AND EXISTS (SELECT 1 FROM foreign_payouts f WHERE f.payout_id = p.id \
-           AND (e.source_id = f.object_id OR e.source_id LIKE f.object_id || '#%'))), 0) AS BIGINT) \
+           AND e.currency = p.currency AND EXISTS (SELECT 1 FROM (SELECT f.object_id AS id FROM foreign_payouts f WHERE f.payout_id = p.id \
+             UNION ALL SELECT u.stripe_object_id FROM payout_attempts u WHERE u.payout_id = p.id AND u.kind = 'reverse') o \
+           WHERE e.source_id = o.id OR e.source_id LIKE o.id || '#%')), 0) AS BIGINT) \
          FROM creator_payouts p WHERE p.id = $1",
     )
     .bind(payout.as_str())
@@ -32,7 +33,7 @@ pub(super) async fn settle(
     let too_much = || StoreError::Broken(format!("what was paid for payout {payout} does not fit into 64 bits"));
     let paid = own.checked_add(late).and_then(|paid| paid.checked_sub(locked)).ok_or_else(too_much)?;
     // Only what left beyond its entries; while a payout's money is on its way back they are locked without any of it being out.
-    let target = if late > 0 { paid.max(0).saturating_neg() } else { 0 };
+    let target = paid.max(0).saturating_neg();
     let missing = target.checked_sub(booked).ok_or_else(too_much)?;
     if missing == 0 {
         return Ok(None);

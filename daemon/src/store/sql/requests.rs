@@ -1,5 +1,5 @@
 //! What needs two people: asked for, approved, rejected, and done in the transaction of the second yes.
-use super::{DB, FOR_UPDATE, Pool, Tx, adjustments, approvals, begin, commit, journal, overrides, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, adjustments, approvals, begin, commit, journal, not_paid, overrides, reversals, rows};
 use crate::store::{
     StoreError,
     door_types::{Approved, NewRequest, RequestRow, Yes},
@@ -73,6 +73,12 @@ async fn locked(tx: &mut Tx, id: &str) -> Result<RequestRow, StoreError> {
     Ok(request)
 }
 
+/// What is open about this.
+pub(super) async fn open_about(tx: &mut Tx, kind: RequestKind, subject: &str) -> Result<Vec<RequestRow>, StoreError> {
+    let text = format!("SELECT {COLUMNS} FROM requests WHERE state = 'open' AND kind = $1 AND subject = $2 ORDER BY id");
+    sqlx::query::<DB>(AssertSqlSafe(text)).bind(kind.as_str()).bind(subject).fetch_all(&mut **tx).await?.iter().map(read).collect()
+}
+
 /// Asks for something within the caller's transaction.
 pub(super) async fn insert(tx: &mut Tx, now_ms: i64, id: &str, new: &NewRequest) -> Result<Note, StoreError> {
     let detail = new.detail.to_string();
@@ -95,7 +101,8 @@ pub(super) async fn insert(tx: &mut Tx, now_ms: i64, id: &str, new: &NewRequest)
     Ok(Note {
         actor: new.by.clone(),
         action: "request.open".to_owned(),
-        run_id: (new.kind == RequestKind::Run).then(|| new.subject.clone()),
+        run_id: matches!(new.kind, RequestKind::Run | RequestKind::Reversal).then(|| new.subject.clone()),
+        payout_id: (new.kind == RequestKind::NotPaid).then(|| new.subject.clone()),
         reason: Some(new.reason.clone()),
         detail: serde_json::json!({
             "request": id, "kind": new.kind.as_str(), "subject": new.subject, "hash": hash, "asked": new.detail,
@@ -195,6 +202,8 @@ async fn apply(tx: &mut Tx, now_ms: i64, request: &RequestRow, by: &By, reason: 
         RequestKind::Run => approvals::run_event(tx, now_ms, request, RunEvent::Approve, by, reason).await,
         RequestKind::Override => overrides::write(tx, now_ms, request).await,
         RequestKind::Adjustment => adjustments::write(tx, now_ms, request, by).await,
+        RequestKind::Reversal => reversals::approve(tx, now_ms, request, by).await,
+        RequestKind::NotPaid => not_paid::vouch(tx, now_ms, request, by, reason).await,
     }
 }
 
@@ -219,6 +228,9 @@ pub(in crate::store) async fn reject(
             Err(StoreError::Refused(_)) => {}
             paused => notes.extend(paused?),
         }
+    }
+    if request.kind == RequestKind::Reversal {
+        reversals::give_up(&mut tx, &request).await?;
     }
     let seq = journal::append(&mut tx, now_ms, notes).await?;
     let request = locked(&mut tx, id).await?;
@@ -253,7 +265,8 @@ pub(super) fn note(request: &RequestRow, word: &str, by: &By, reason: &str) -> N
     Note {
         actor: by.to_string(),
         action: format!("request.{word}"),
-        run_id: (request.kind == RequestKind::Run).then(|| request.subject.clone()),
+        run_id: matches!(request.kind, RequestKind::Run | RequestKind::Reversal).then(|| request.subject.clone()),
+        payout_id: (request.kind == RequestKind::NotPaid).then(|| request.subject.clone()),
         reason: Some(reason.to_owned()),
         detail: serde_json::json!({
             "request": request.id, "kind": request.kind.as_str(), "subject": request.subject, "hash": request.hash,

@@ -1,5 +1,5 @@
 //! The rollback of a run, as people ask for it: its rows with what can be done about each, and its confirmation.
-use super::{DB, Pool, begin, commit, journal, rows, runs};
+use super::{DB, Pool, begin, commit, journal, reversals, rows, runs};
 use crate::store::{
     StoreError,
     types::{By, Confirm, Note, RollbackRow, RollbackShow, RunRow},
@@ -8,12 +8,10 @@ use payout_shared::{
     attempt::AttemptState,
     id::{CreatorId, PayoutId, RunId},
     money::Money,
-    rollback::{RowFacts, Step, step},
+    rollback::{RowFacts, step},
     run::{RunEvent, RunState},
 };
-use sqlx::{QueryBuilder, Row};
-
-const IDS_PER_STATEMENT: usize = 500;
+use sqlx::Row;
 
 /// A page of a run's payouts behind an id, in the order of their ids, each with what can be done about it now.
 pub(in crate::store) async fn page(
@@ -54,14 +52,7 @@ fn read(row: &rows::AnyRow, now_ms: i64) -> Result<RollbackRow, StoreError> {
         cancel: attempt(9)?,
         reverse: attempt(10)?,
     };
-    let (step, why) = match step(&facts, now_ms) {
-        // Stripe would; but nobody can say yes as the second person so far, and what is shown here is what will be done.
-        (Step::Reverse, _) => (
-            Step::Impossible,
-            "Stripe could still reverse it, but a reversal takes a second person's yes, which can't be given here yet".to_owned(),
-        ),
-        said => said,
-    };
+    let (step, why) = step(&facts, now_ms);
     Ok(RollbackRow {
         creator: CreatorId::new(row.try_get::<String, _>(1)?),
         amount: Money::new(row.try_get(2)?, rows::currency(&code)?),
@@ -78,6 +69,7 @@ fn read(row: &rows::AnyRow, now_ms: i64) -> Result<RollbackRow, StoreError> {
 pub(in crate::store) async fn abort(
     pool: &Pool,
     now_ms: i64,
+    new_id: &str,
     run: &RunId,
     confirm: Option<&Confirm>,
     by: &By,
@@ -106,14 +98,6 @@ pub(in crate::store) async fn abort(
         .bind(now_ms)
         .execute(&mut *tx)
         .await?;
-        for chunk in confirm.reversals.chunks(IDS_PER_STATEMENT) {
-            let mut insert = QueryBuilder::<DB>::new("INSERT INTO rollback_reversals (payout_id, run_id, number) ");
-            insert.push_values(chunk, |mut values, id| {
-                values.push_bind(id.as_str()).push_bind(run.as_str()).push_bind(number);
-            });
-            insert.push(" ON CONFLICT (payout_id) DO NOTHING");
-            insert.build().persistent(false).execute(&mut *tx).await?;
-        }
         notes.push(Note {
             actor: by.to_string(),
             action: "run.rollback".to_owned(),
@@ -124,6 +108,7 @@ pub(in crate::store) async fn abort(
             }),
             ..Note::default()
         });
+        notes.extend(reversals::ask(&mut tx, now_ms, new_id, (&row, number), confirm, (by, reason)).await?);
     }
     if notes.is_empty() {
         let head = sqlx::query::<DB>("SELECT seq FROM journal_head WHERE id = 1").fetch_one(&mut *tx).await?;

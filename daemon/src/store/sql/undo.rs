@@ -247,15 +247,19 @@ pub(in crate::store) async fn left(pool: &Pool, run: &RunId, now_ms: i64) -> Res
     let is = |states: &str| format!("EXISTS (SELECT 1 FROM creator_payouts p WHERE p.run_id = $1 AND p.state IN ({states}))");
     let cancelable = "p.state = 'pending' AND NOT EXISTS (SELECT 1 FROM payout_attempts u WHERE u.payout_id = p.id AND u.kind = 'cancel' \
          AND u.state IN ('refused', 'executed'))";
-    let reversible = "v.run_id = $1 AND v.approved_at_ms IS NOT NULL AND p.state IN ('paid', 'settled') \
-         AND NOT EXISTS (SELECT 1 FROM payout_attempts u WHERE u.payout_id = p.id AND u.kind = 'reverse' AND u.state IN ('refused', 'executed'))";
+    let reversible = "v.run_id = $1 AND v.approved_at_ms IS NOT NULL AND ((p.state IN ('paid', 'settled') \
+         AND NOT EXISTS (SELECT 1 FROM payout_attempts u WHERE u.payout_id = p.id AND u.kind = 'reverse' AND u.state IN ('refused', 'executed'))) \
+         OR (p.state = 'reversing' AND p.not_before_ms <= $2 \
+           AND EXISTS (SELECT 1 FROM payout_attempts u WHERE u.payout_id = p.id AND u.kind = 'reverse' AND u.state = 'waiting')))";
     let text = format!(
         "SELECT {}, {}, (SELECT COUNT(*) FROM payout_attempts WHERE run_id = $1 AND on_wire), \
          EXISTS (SELECT 1 FROM rollbacks WHERE run_id = $1), \
          EXISTS (SELECT 1 FROM creator_payouts p WHERE p.run_id = $1 AND {cancelable}), \
          (SELECT COUNT(*) FROM (SELECT 1 FROM creator_payouts p WHERE p.run_id = $1 AND p.not_before_ms <= $2 AND {cancelable} LIMIT 100) due), \
          {}, \
-         (SELECT COUNT(*) FROM (SELECT 1 FROM rollback_reversals v JOIN creator_payouts p ON p.id = v.payout_id WHERE {reversible} LIMIT 100) due)",
+         (SELECT COUNT(*) FROM (SELECT 1 FROM rollback_reversals v JOIN creator_payouts p ON p.id = v.payout_id WHERE {reversible} LIMIT 100) due), \
+         EXISTS (SELECT 1 FROM rollback_reversals v JOIN creator_payouts p ON p.id = v.payout_id WHERE v.run_id = $1 \
+           AND v.approved_at_ms IS NULL AND p.state IN ('paid', 'settled'))",
         is("'planned'"),
         is("'submitting', 'unknown'"),
         is("'in_transit', 'reversing'"),
@@ -270,5 +274,6 @@ pub(in crate::store) async fn left(pool: &Pool, run: &RunId, now_ms: i64) -> Res
         cancels_due: row.try_get(5)?,
         under_way: row.try_get(6)?,
         reversals_due: row.try_get(7)?,
+        undecided: row.try_get(8)?,
     })
 }

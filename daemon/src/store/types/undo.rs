@@ -136,6 +136,8 @@ pub struct UndoLeft {
     pub under_way: bool,
     /// Approved reversals that weren't asked for yet: counted up to a hundred.
     pub reversals_due: i64,
+    /// Some reversals wait for a second person.
+    pub undecided: bool,
 }
 
 impl UndoLeft {
@@ -145,7 +147,7 @@ impl UndoLeft {
         !self.planned
             && !self.unanswered
             && self.in_flight == 0
-            && !(self.confirmed && (self.cancelable || self.under_way || self.reversals_due > 0))
+            && !(self.confirmed && (self.cancelable || self.under_way || self.undecided || self.reversals_due > 0))
     }
 }
 
@@ -196,4 +198,21 @@ pub struct RollbackShow {
     pub cancels_refused: i64,
     /// Reversals that wait for a second person.
     pub to_approve: i64,
+}
+
+/// A reversal that Stripe has made, or is about to.
+#[derive(Clone, Debug)]
+pub struct KnownReversal {
+    /// The payout that it reverses.
+    pub payout_id: PayoutId,
+    /// The account.
+    pub account: AccountId,
+    /// That payout's object.
+    pub original: ObjectId,
+    /// The reversal attempt's key.
+    pub key: String,
+    /// The negative payout object; `None` = its answer isn't here yet.
+    pub object: Option<ObjectId>,
+    /// Since when it is known to be paid, Unix milliseconds.
+    pub paid_seen_ms: Option<i64>,
 }

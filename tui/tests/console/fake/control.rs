@@ -389,6 +389,11 @@ impl Control for Handle {
         self.decide("open", asked)
     }
 
+    async fn ask_not_paid(&self, request: Request<v1::AskNotPaidRequest>) -> Result<Response<v1::DecideReply>, Status> {
+        let q = request.into_inner();
+        self.decide("open", format!("not-paid {} {}", q.payout_id, q.reason))
+    }
+
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let (frames, stream) = mpsc::channel(16);
         let watcher = Watcher { request: request.into_inner(), frames };

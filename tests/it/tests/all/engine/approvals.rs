@@ -14,16 +14,16 @@ use payoutd::store::{
 };
 use serde_json::json;
 
-fn person(name: &str, uid: u32) -> By {
+pub(super) fn person(name: &str, uid: u32) -> By {
     By::Person { name: name.to_owned(), uid }
 }
 
 impl World {
-    async fn waiting(&self) -> Vec<RequestRow> {
+    pub(super) async fn waiting(&self) -> Vec<RequestRow> {
         self.store.requests(false, 100).await.unwrap()
     }
 
-    async fn yes(&self, request: &RequestRow, by: &By) -> Result<RequestState, String> {
+    pub(super) async fn yes(&self, request: &RequestRow, by: &By) -> Result<RequestState, String> {
         let done = self.store.approve(&request.id, &request.hash, by, "looked").await;
         done.map(|done| done.request.state).map_err(|error| error.to_string())
     }

@@ -192,6 +192,7 @@ async fn an_answer_to_a_send_that_another_lease_has_judged_frees_nothing() {
         not_before_ms: None,
         hold: None,
         late: None,
+        reversal_held: false,
         skip: None,
         by: By::Engine,
         detail: serde_json::Value::Null,

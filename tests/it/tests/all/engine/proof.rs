@@ -24,7 +24,7 @@ fn never_again() -> Trouble {
 }
 
 /// One of two creators' requests is lost for good, and isn't to be sent again.
-async fn one_unknown() -> World {
+pub(super) async fn one_unknown() -> World {
     let mut world = World::of(2).await;
     world.stripe.trouble(Some(&account(0)), 1, never_again());
     world.scheduled().await;

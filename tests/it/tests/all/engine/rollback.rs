@@ -19,7 +19,7 @@ use payoutd::{
 use stripe_twin::Status;
 
 /// What a rollback would do, as somebody is shown it.
-async fn preview(world: &World, run: &RunRow) -> (Vec<Step>, Confirm) {
+pub(super) async fn preview(world: &World, run: &RunRow) -> (Vec<Step>, Confirm) {
     let (mut hash, mut steps, mut reversals) = (RollbackHash::new(&run.id), Vec::new(), Vec::new());
     let mut after = String::new();
     loop {
@@ -37,13 +37,13 @@ async fn preview(world: &World, run: &RunRow) -> (Vec<Step>, Confirm) {
     (steps, Confirm { hash: hash.finish(), reversals })
 }
 
-async fn confirm(world: &World, run: &RunRow) {
+pub(super) async fn confirm(world: &World, run: &RunRow) {
     let (_, confirm) = preview(world, run).await;
     world.store.abort_run(&run.id, Some(&confirm), &ann(), "the file of earnings was wrong").await.unwrap();
 }
 
 /// A run whose payouts are all pending at Stripe.
-async fn sent(database: Database, amounts: &[i64]) -> (World, RunRow) {
+pub(super) async fn sent(database: Database, amounts: &[i64]) -> (World, RunRow) {
     let mut world = World::on(database, amounts).await;
     let run = world.scheduled().await;
     world.settle().await;
@@ -54,7 +54,7 @@ fn cancels(world: &World) -> Vec<String> {
     world.stripe.left().into_iter().map(|(key, _)| key).filter(|key| key.contains(":cancel:")).collect()
 }
 
-async fn states(world: &World) -> Vec<String> {
+pub(super) async fn states(world: &World) -> Vec<String> {
     world.probe.texts("SELECT state FROM creator_payouts ORDER BY account_id, number").await.concat()
 }
 
@@ -193,18 +193,6 @@ async fn what_is_on_its_way_to_the_bank_is_waited_for_and_said_to_be() {
     assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("paid", RunState::Aborted));
     assert_eq!(cancels(&world).len(), 1);
     world.books_equal().await;
-}
-
-/// The second person's yes isn't there yet: until then nothing is shown that won't be done.
-#[tokio::test]
-async fn what_is_paid_is_said_to_be_impossible_and_the_rollback_leaves_it() {
-    let (mut world, run) = sent(Database::sqlite(), &[5_000, 6_000]).await;
-    world.advance(super::world::SETTLE_MS.cast_signed()).await;
-    world.deliver().await;
-    world.settle().await;
-    assert_eq!(states(&world).await, ["paid", "paid"]);
-    let (steps, confirm) = preview(&world, &run).await;
-    assert_eq!((steps, confirm.reversals), (vec![Step::Impossible; 2], Vec::new()));
 }
 
 #[tokio::test]

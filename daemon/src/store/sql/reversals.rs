@@ -1,0 +1,140 @@
+//! Reversals: what two people decide about them, and what is known of those that Stripe has made.
+use super::{DB, Pool, Tx, requests, rows};
+use crate::store::{
+    StoreError,
+    door_types::{NewRequest, RequestRow},
+    types::{By, Confirm, KnownReversal, Note, RunRow},
+};
+use payout_shared::{
+    approval::{RequestKind, RequestState},
+    id::{AccountId, ObjectId, PayoutId},
+};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+
+const IDS_PER_STATEMENT: usize = 500;
+
+/// Asks a second person for the reversals of a rollback that was just confirmed; what an earlier one of the run waited for expires.
+pub(super) async fn ask(
+    tx: &mut Tx,
+    now_ms: i64,
+    new_id: &str,
+    (run, number): (&RunRow, i64),
+    confirm: &Confirm,
+    (by, reason): (&By, &str),
+) -> Result<Vec<Note>, StoreError> {
+    for chunk in confirm.reversals.chunks(IDS_PER_STATEMENT) {
+        let mut insert = QueryBuilder::<DB>::new("INSERT INTO rollback_reversals (payout_id, run_id, number) ");
+        insert.push_values(chunk, |mut values, id| {
+            values.push_bind(id.as_str()).push_bind(run.id.as_str()).push_bind(number);
+        });
+        insert.push(
+            " ON CONFLICT (payout_id) DO UPDATE SET number = excluded.number WHERE rollback_reversals.approved_at_ms IS NULL",
+        );
+        insert.build().persistent(false).execute(&mut **tx).await?;
+    }
+    let mut notes = Vec::new();
+    for old in requests::open_about(tx, RequestKind::Reversal, run.id.as_str()).await? {
+        let why = "the run's rollback was confirmed again";
+        requests::decide(tx, now_ms, &old.id, RequestState::Expired, &By::Engine, why).await?;
+        notes.push(requests::note(&old, "expire", &By::Engine, why));
+    }
+    let found = sqlx::query::<DB>(
+        "SELECT p.currency, CAST(SUM(p.amount_minor) AS BIGINT), COUNT(*) FROM rollback_reversals v JOIN creator_payouts p \
+         ON p.id = v.payout_id WHERE v.run_id = $1 AND v.number = $2 AND v.approved_at_ms IS NULL GROUP BY p.currency ORDER BY p.currency",
+    )
+    .bind(run.id.as_str())
+    .bind(number)
+    .fetch_all(&mut **tx)
+    .await?;
+    let (mut amounts, mut payouts) = (Vec::new(), 0_i64);
+    for row in found {
+        let (currency, minor, count): (String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        amounts.push(json!({ "minor": minor, "currency": currency }));
+        payouts = payouts.saturating_add(count);
+    }
+    if payouts == 0 {
+        return Ok(notes);
+    }
+    let by = by.to_string();
+    let new = NewRequest {
+        kind: RequestKind::Reversal,
+        subject: run.id.to_string(),
+        detail: json!({
+            "run": run.label.to_string(), "rollback": number, "preview": confirm.hash, "payouts": payouts, "amounts": amounts,
+        }),
+        uid: By::uid_in(&by),
+        by,
+        reason: reason.to_owned(),
+    };
+    notes.push(requests::insert(tx, now_ms, new_id, &new).await?);
+    Ok(notes)
+}
+
+fn number_of(request: &RequestRow) -> Result<i64, StoreError> {
+    let detail: Value = serde_json::from_str(&request.detail)
+        .map_err(|error| StoreError::Broken(format!("request {}: {error}", request.id)))?;
+    detail["rollback"].as_i64().ok_or_else(|| StoreError::Broken(format!("request {} names no rollback", request.id)))
+}
+
+/// Two people agreed: the reversals of that rollback may leave.
+pub(super) async fn approve(tx: &mut Tx, now_ms: i64, request: &RequestRow, by: &By) -> Result<Vec<Note>, StoreError> {
+    sqlx::query::<DB>(
+        "UPDATE rollback_reversals SET approved_by = $3, approved_at_ms = $4 WHERE run_id = $1 AND number = $2 AND approved_at_ms IS NULL",
+    )
+    .bind(&request.subject)
+    .bind(number_of(request)?)
+    .bind(by.to_string())
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    Ok(Vec::new())
+}
+
+/// Somebody said no: they are forgotten, and a new rollback may ask for them again.
+pub(super) async fn give_up(tx: &mut Tx, request: &RequestRow) -> Result<(), StoreError> {
+    sqlx::query::<DB>("DELETE FROM rollback_reversals WHERE run_id = $1 AND number = $2 AND approved_at_ms IS NULL")
+        .bind(&request.subject)
+        .bind(number_of(request)?)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+const REVERSALS: &str = "SELECT p.id, p.account_id, p.stripe_payout_id, u.key, u.stripe_object_id, u.paid_seen_ms FROM creator_payouts p \
+     JOIN payout_attempts u ON u.payout_id = p.id AND u.kind = 'reverse' AND u.number = 1 WHERE p.stripe_payout_id IS NOT NULL AND ";
+
+fn reversal(row: &rows::AnyRow) -> Result<KnownReversal, StoreError> {
+    Ok(KnownReversal {
+        payout_id: PayoutId::new(row.try_get::<String, _>(0)?),
+        account: AccountId::new(row.try_get::<String, _>(1)?),
+        original: ObjectId::new(row.try_get::<String, _>(2)?),
+        key: row.try_get(3)?,
+        object: row.try_get::<Option<String>, _>(4)?.map(ObjectId::new),
+        paid_seen_ms: row.try_get(5)?,
+    })
+}
+
+/// The reversals of ours of these payout objects.
+pub(in crate::store) async fn of_originals(pool: &Pool, originals: &[ObjectId]) -> Result<Vec<KnownReversal>, StoreError> {
+    if originals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<DB>::new(REVERSALS);
+    query.push("p.stripe_payout_id IN (");
+    let mut list = query.separated(", ");
+    for original in originals {
+        list.push_bind(original.as_str());
+    }
+    query.push(")");
+    query.build().persistent(false).fetch_all(pool).await?.iter().map(reversal).collect()
+}
+
+/// Reversed payouts whose money is waited for, and whose reversal is to be looked at now.
+pub(in crate::store) async fn due(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<KnownReversal>, StoreError> {
+    let text = format!(
+        "{REVERSALS}p.state = 'reversed' AND p.released_at_ms IS NULL AND u.stripe_object_id IS NOT NULL AND p.not_before_ms <= $1 \
+         ORDER BY p.not_before_ms, p.id LIMIT $2"
+    );
+    sqlx::query::<DB>(AssertSqlSafe(text)).bind(now_ms).bind(limit).fetch_all(pool).await?.iter().map(reversal).collect()
+}

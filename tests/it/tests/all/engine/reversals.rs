@@ -1,0 +1,176 @@
+//! Reversals: what was paid is taken back by two people, and its earnings are free when the bank has kept to it.
+use super::{
+    approvals::person,
+    rollback::{confirm, preview, sent, states},
+    trouble::Trouble,
+    world::{World, account, ann},
+};
+use crate::databases::Database;
+use payout_shared::{
+    answer::PayoutObject,
+    approval::{RequestKind, RequestState},
+    payout::{ObjectStatus, PayoutEvent},
+    rollback::Step,
+    run::{RunKind, RunState},
+};
+use payoutd::{
+    store::{
+        door_types::RequestRow,
+        types::{AttemptChange, By, Change, Fence, RunRow},
+    },
+    stripe::Stripe as _,
+};
+
+fn bob() -> By {
+    person("bob", 1001)
+}
+
+const WEEK_MINUTES: i64 = 7 * 24 * 60;
+
+/// A run whose payouts were paid, with its rollback confirmed by ann: its reversals wait for somebody else.
+async fn paid_and_confirmed(amounts: &[i64]) -> (World, RunRow, RequestRow) {
+    let (mut world, run) = sent(Database::sqlite(), amounts).await;
+    world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    let (steps, shown) = preview(&world, &run).await;
+    assert_eq!((steps.len(), shown.reversals.len()), (amounts.len(), amounts.len()), "{steps:?}");
+    confirm(&world, &run).await;
+    world.steps(10).await;
+    assert_eq!((world.state(&run).await, reverses(&world)), (RunState::Aborting, 0), "nobody has approved it");
+    let request = world.waiting().await.remove(0);
+    assert_eq!((request.kind, request.subject.as_str()), (RequestKind::Reversal, run.id.as_str()));
+    assert!(request.detail.contains(&shown.hash), "{}", request.detail);
+    (world, run, request)
+}
+
+fn reverses(world: &World) -> usize {
+    world.stripe.left().iter().filter(|(key, _)| key.contains(":reverse:")).count()
+}
+
+async fn approve(world: &World, request: &RequestRow) {
+    assert_eq!(world.yes(request, &bob()).await, Ok(RequestState::Applied));
+}
+
+async fn locked(world: &World) -> i64 {
+    world.probe.number("SELECT COUNT(*) FROM payout_items WHERE released_at_ms IS NULL").await
+}
+
+#[tokio::test]
+async fn what_was_paid_is_reversed_by_two_people_and_is_free_when_the_bank_has_kept_to_it_for_a_week() {
+    let (mut world, run, request) = Box::pin(paid_and_confirmed(&[1_000, 2_000])).await;
+    let own = world.yes(&request, &ann()).await.unwrap_err();
+    assert!(own.contains("another one has to approve"), "{own}");
+    approve(&world, &request).await;
+    world.until("the reversals", async |world| states(world).await == ["reversed"; 2]).await;
+    world.settle().await;
+    assert_eq!((world.state(&run).await, reverses(&world), locked(&world).await), (RunState::Aborted, 2, 2));
+    world.check().await;
+    world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    world.wait_minutes(WEEK_MINUTES - 60).await;
+    assert_eq!(locked(&world).await, 2, "not before the bank has kept to it");
+    world.wait_minutes(600).await;
+    assert_eq!((states(&world).await, locked(&world).await), (vec!["reversed".to_owned(); 2], 0));
+    world.check().await;
+    world.run(2, RunKind::Manual).await;
+    world.settle().await;
+    assert_eq!(world.executed(0).len(), 3, "a payout, its reversal, and a payout");
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_reversal_that_fails_later_leaves_the_payout_paid_and_its_earnings_spent() {
+    let (mut world, _, request) = Box::pin(paid_and_confirmed(&[1_000])).await;
+    world.stripe.twin.set_faults("reversal-fails=100".parse().unwrap());
+    approve(&world, &request).await;
+    world.until("the reversal", async |world| world.payout(0).await == "reversed").await;
+    world.advance(4 * super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), locked(&world).await), ("paid", 1));
+    world.wait_minutes(WEEK_MINUTES + 600).await;
+    assert_eq!((world.payout(0).await.as_str(), locked(&world).await), ("paid", 1));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_reversal_that_is_refused_is_told_and_the_payout_is_paid_as_before() {
+    let (mut world, run, request) = Box::pin(paid_and_confirmed(&[1_000])).await;
+    world.stripe.twin.set_faults("reversal-refused=100".parse().unwrap());
+    approve(&world, &request).await;
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("paid", RunState::Aborted));
+    assert_eq!((preview(&world, &run).await.0, reverses(&world)), (vec![Step::Impossible], 1));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn the_answer_to_a_reversal_may_be_lost_and_the_reversals_may_be_given_up() {
+    for (trouble, sends) in
+        [(Trouble::Twin("executed-then-dropped"), 1), (Trouble::Twin("reset-before"), 2), (Trouble::HeldAfter, 1)]
+    {
+        let (mut world, _, request) = Box::pin(paid_and_confirmed(&[1_000])).await;
+        world.stripe.trouble(None, 1, trouble.clone());
+        approve(&world, &request).await;
+        world.settle().await;
+        assert_eq!((world.payout(0).await.as_str(), reverses(&world)), ("reversed", sends), "{trouble:?}");
+        world.check().await;
+    }
+    let (mut world, run, request) = Box::pin(paid_and_confirmed(&[1_000])).await;
+    world.store.reject(&request.id, &bob(), "let them keep it").await.unwrap();
+    world.settle().await;
+    assert_eq!(
+        (world.payout(0).await.as_str(), world.state(&run).await, reverses(&world)),
+        ("paid", RunState::Aborted, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_confirmed_again_asks_again_and_the_old_question_expires() {
+    let (mut world, run, request) = Box::pin(paid_and_confirmed(&[1_000, 2_000])).await;
+    confirm(&world, &run).await;
+    let again = world.waiting().await;
+    assert_eq!(again.len(), 1);
+    assert!(again[0].id != request.id && again[0].hash != request.hash, "another rollback");
+    assert!(world.yes(&request, &bob()).await.unwrap_err().contains("expired"));
+    approve(&world, &again[0]).await;
+    world.settle().await;
+    assert_eq!((states(&world).await, reverses(&world)), (vec!["reversed".to_owned(); 2], 2));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_reversal_that_the_bank_takes_back_after_its_week_leaves_a_debt_of_what_was_paid_again() {
+    let (mut world, _, request) = Box::pin(paid_and_confirmed(&[1_000])).await;
+    approve(&world, &request).await;
+    world.until("the reversal", async |world| world.payout(0).await == "reversed").await;
+    world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    world.wait_minutes(WEEK_MINUTES + 600).await;
+    assert_eq!(locked(&world).await, 0);
+    world.run(2, RunKind::Manual).await;
+    world.settle().await;
+    assert_eq!(locked(&world).await, 1, "paid again");
+    let reversal = "SELECT payout_id, key, stripe_object_id FROM payout_attempts WHERE kind = 'reverse'";
+    let row = world.probe.texts(reversal).await.remove(0);
+    let object = world.stripe.client().payout(account(0).as_str().into(), row[2].as_str().into()).await.unwrap();
+    let failed = PayoutObject {
+        status: Some(ObjectStatus::Failed),
+        failure_balance_transaction: Some("txn_back".to_owned()),
+        ..object
+    };
+    let token = world.probe.number("SELECT token FROM lease").await;
+    let refused = Change {
+        event: Some(PayoutEvent::RefuseReverse),
+        attempt: Some(AttemptChange { key: row[1].clone(), object: Some(failed), ..AttemptChange::default() }),
+        ..Change::new(row[0].as_str().into(), By::Webhook)
+    };
+    for _ in 0..2 {
+        world.store.change(Fence(token), std::slice::from_ref(&refused)).await.unwrap();
+    }
+    let owed = "SELECT COALESCE(SUM(amount_minor), 0) FROM creator_earnings WHERE kind = 'overpaid'";
+    assert_eq!(world.probe.number(owed).await, -1_000, "once");
+}
