@@ -11,7 +11,7 @@ const BEGIN: Date = Date::constant(2027, 2, 22);
 /// When on the 1st and the 15th.
 const HOUR: i8 = 6;
 /// Cycles in a month.
-const PER_MONTH: u32 = 2;
+pub(crate) const PER_MONTH: u32 = 2;
 
 /// The next thing that happens to the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

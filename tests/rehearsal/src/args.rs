@@ -116,12 +116,6 @@ impl Args {
         self.settle_ms.unwrap_or(if self.months.is_some() { 200 } else { 3000 })
     }
 
-    /// A fault was asked for that loses webhooks.
-    #[must_use]
-    pub fn may_lose_webhooks(&self) -> bool {
-        self.asks_for(&["webhook-lost"])
-    }
-
     fn asks_for(&self, faults: &[&str]) -> bool {
         let mut asked = self.faults.split(',').map(|part| part.split(['=', '@']).next().unwrap_or_default().trim());
         asked.any(|name| faults.contains(&name))

@@ -27,6 +27,7 @@ pub mod place;
 mod progress;
 mod read;
 pub mod report;
+mod reserves;
 pub mod role;
 mod stage;
 pub mod supervisor;

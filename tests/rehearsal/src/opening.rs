@@ -9,6 +9,7 @@ use crate::{
     hour::Hour,
     life::AtStripe,
     place::Place,
+    reserves::Terms,
     stage::{Stage, not_set_up, say, spec, wait_until_up},
     supervisor::Supervisor,
     twin::Twin,
@@ -19,6 +20,12 @@ use std::{fmt::Write as _, path::Path, time::Instant};
 /// Lets the scheduler be armed; nobody calls the endpoints that it guards.
 const CRON_SECRET: &str = "rehearsal-cron-secret-0123456789abcdef";
 
+/// How long what is kept back of a sale is kept, days: some of it comes back within a month's life.
+const RESERVE_DAYS: &str = "12";
+/// Kept back of each sale, per cent: from the beginning, and from the second month on.
+const RESERVE_AT_FIRST: u32 = 10;
+pub(crate) const RESERVE_LATER: u32 = 5;
+
 /// A life that is being played.
 #[derive(Debug)]
 pub(crate) struct Marketplace {
@@ -28,6 +35,8 @@ pub(crate) struct Marketplace {
     /// What is known of Stripe's side, and from where on to ask for more.
     pub(crate) stripe: AtStripe,
     pub(crate) moves_next: usize,
+    /// What was asked to be kept back, oldest first.
+    pub(crate) terms: Vec<Terms>,
 }
 
 impl Marketplace {
@@ -39,19 +48,44 @@ impl Marketplace {
         }
         let mut place = Place::make(args.dir.as_deref(), args.keep)?;
         let started = Instant::now();
-        match up(args, months, &place, &program, started).await {
+        match up(args, &place, &program, started).await {
             Ok((twin, daemon, payout, hour, database)) => {
                 let stage = Stage { place, twin, daemon, payout, started };
-                Ok(Self { stage, hour, database, stripe: AtStripe::default(), moves_next: 0 })
+                let stripe = AtStripe::default();
+                let mut market = Self { stage, hour, database, stripe, moves_next: 0, terms: Vec::new() };
+                market.begin(args, months).await?;
+                Ok(market)
             }
             Err(error) => Err(not_set_up(&mut place, error)),
         }
+    }
+
+    /// The terms of the beginning, and life goes on from here.
+    async fn begin(&mut self, args: &Args, months: u32) -> anyhow::Result<()> {
+        self.stage.payout.must(&["policy", "set", "reserve_days", RESERVE_DAYS, "--reason", "rehearsal"]).await?;
+        self.keep_back(RESERVE_AT_FIRST).await?;
+        let (begin_ms, days) = (almanac::begin_ms()?, almanac::days(months)?);
+        self.stage.twin.live(args, begin_ms, days).await?;
+        let begin = jiff::Timestamp::from_millisecond(begin_ms)?;
+        let place = self.stage.place.dir().display();
+        self.stage.say(&format!("{} creators, {days} days from {begin} on, {place}", args.creators));
+        Ok(())
+    }
+
+    /// From now on so much of each sale is kept back, per cent.
+    pub(crate) async fn keep_back(&mut self, percent: u32) -> anyhow::Result<()> {
+        let value = percent.to_string();
+        let args = ["policy", "set", "reserve_percent", &value, "--reason", "rehearsal"];
+        let said = self.stage.payout.json(&args).await?.context("the daemon can't be reached")?;
+        let from = said["policy"]["effective_from"].as_str().context("the policy doesn't say from when on")?;
+        let from_ms = from.parse::<jiff::Timestamp>()?.as_millisecond();
+        self.terms.push(Terms { from_ms, basis_points: i64::from(percent) * 100 });
+        Ok(())
     }
 }
 
 async fn up(
     args: &Args,
-    months: u32,
     place: &Place,
     program: &Path,
     started: Instant,
@@ -79,10 +113,6 @@ async fn up(
     let mut database = Database::open(args.database.as_deref(), &place.state()).await?;
     database.execute(known(args, begin_ms)?).await.context("making the creators known to the platform")?;
     payout.must(&["schedule", "arm", "--reason", "rehearsal"]).await?;
-    let days = almanac::days(months)?;
-    twin.live(args, begin_ms, days).await?;
-    let begin = jiff::Timestamp::from_millisecond(begin_ms)?;
-    say(started, &format!("{} creators, {days} days from {begin} on, {}", args.creators, place.dir().display()));
     Ok((twin, daemon, payout, hour, database))
 }
 

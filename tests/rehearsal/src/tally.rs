@@ -7,20 +7,24 @@ use crate::{
 use std::{collections::BTreeMap, fmt::Write as _};
 
 const ENTRIES: &str = "SELECT kind, account_id, currency, CAST(amount_minor AS TEXT), source_id, \
-    COALESCE(charge_id, ''), CASE WHEN confirmed THEN 'confirmed' ELSE 'estimated' END FROM creator_earnings";
+    COALESCE(charge_id, ''), CASE WHEN confirmed THEN 'confirmed' WHEN settles_as_charged THEN 'estimated' ELSE 'waits' END, \
+    CAST(earned_at_ms AS TEXT) FROM creator_earnings";
 const FOREIGN: &str = "SELECT object_id, account_id, currency, CAST(amount_minor AS TEXT), status FROM foreign_payouts";
 const PAID: &str = "SELECT account_id, currency, CAST(SUM(amount_minor) AS TEXT) FROM payout_attempts \
     WHERE kind = 'create' AND state = 'executed' AND COALESCE(object_status, '') NOT IN ('failed', 'canceled') \
     GROUP BY account_id, currency";
+const OURS: &str = "SELECT stripe_object_id, COALESCE(object_status, '') FROM payout_attempts \
+    WHERE kind = 'create' AND state = 'executed' AND stripe_object_id IS NOT NULL";
 /// Lines of explained differences printed for one cycle.
 const EXPLAINED_MAX: usize = 3;
 
 /// Reads the entries and the payouts that moved money.
 pub(crate) async fn read(database: &mut Database) -> anyhow::Result<InBooks> {
     let mut books = InBooks::default();
-    for [kind, account, currency, amount, source_id, charge, confirmed] in database.rows(ENTRIES).await? {
-        let (amount, confirmed) = (number(&amount)?, confirmed == "confirmed");
-        books.entries.push(Entry { kind, account, currency, amount, source_id, charge, confirmed });
+    for [kind, account, currency, amount, source_id, charge, sure, earned] in database.rows(ENTRIES).await? {
+        let (amount, earned_ms) = (number(&amount)?, number(&earned)?);
+        let (confirmed, waits) = (sure == "confirmed", sure == "waits");
+        books.entries.push(Entry { kind, account, currency, amount, source_id, charge, confirmed, waits, earned_ms });
     }
     for [object, account, currency, amount, status] in database.rows(FOREIGN).await? {
         let amount = number(&amount)?;
@@ -28,6 +32,9 @@ pub(crate) async fn read(database: &mut Database) -> anyhow::Result<InBooks> {
     }
     for [account, currency, sum] in database.rows(PAID).await? {
         books.paid.insert((account, currency), number(&sum)?);
+    }
+    for [object, status] in database.rows(OURS).await? {
+        books.ours.insert(object, status);
     }
     Ok(books)
 }
@@ -75,8 +82,12 @@ pub(crate) fn lines(run_id: &str, books: &Books, life: &InBooks, stripe: &AtStri
         if verdict.wrong.is_empty() { "equal".to_owned() } else { format!("{} DIFFERENCES", verdict.wrong.len()) },
         verdict.explained.len(),
     );
-    for line in verdict.explained.iter().take(EXPLAINED_MAX) {
-        let _ = writeln!(text, "  explained  {line}");
+    if !verdict.explained.is_empty() {
+        let causes = counted(verdict.explained.iter().map(|one| one.cause.as_str()));
+        let _ = writeln!(text, "  explained  {causes}; such as:");
+    }
+    for one in verdict.explained.iter().take(EXPLAINED_MAX) {
+        let _ = writeln!(text, "             {}: {}", one.cause, one.text);
     }
     text
 }

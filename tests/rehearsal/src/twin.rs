@@ -3,7 +3,7 @@ use crate::{
     args::Args,
     compare::Executed,
     fetch::{Body, Fetch},
-    life::{AtStripe, Dispute, Move, Other},
+    life::{AtStripe, Dispute, Move, Paid},
     place::Place,
     role::Role,
     supervisor::{append_to, terminate, write_pid},
@@ -39,7 +39,7 @@ pub struct Twin {
 }
 
 /// A row of `GET /_twin/ledger`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct LedgerRow {
     id: String,
     account: String,
@@ -105,6 +105,12 @@ struct Moves {
     rows: Vec<Move>,
 }
 
+/// A webhook that a fault took away.
+#[derive(Debug, Deserialize)]
+struct Lost {
+    about: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 struct PurseRow {
     account: String,
@@ -163,7 +169,9 @@ pub struct Ledger {
     /// Every payout executed.
     pub executed: Vec<Executed>,
     /// Those that nobody asked the API for.
-    pub(crate) others: Vec<Other>,
+    pub(crate) others: Vec<Paid>,
+    /// Those that it was asked for, as they are now.
+    pub(crate) asked_for: Vec<Paid>,
     /// How many of them are in which state at Stripe.
     pub states: BTreeMap<String, usize>,
     /// 429s by reason.
@@ -267,7 +275,8 @@ impl Twin {
         }
         let (others, asked_for): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|row| NOT_ASKED_FOR.contains(&row.how.as_str()));
-        ledger.others = others.into_iter().map(LedgerRow::other).collect();
+        ledger.others = others.iter().map(LedgerRow::paid).collect();
+        ledger.asked_for = asked_for.iter().map(LedgerRow::paid).collect();
         for row in asked_for {
             *ledger.states.entry(row.status.clone()).or_default() += 1;
             let key = row.idempotency_key.unwrap_or_default();
@@ -322,6 +331,8 @@ impl Twin {
         let moves: Moves = self.fetch.json(&format!("/_twin/moves?from={next}")).await?;
         *next = moves.next;
         known.moves.extend(moves.rows);
+        known.lost =
+            self.fetch.json::<Vec<Lost>>("/_twin/lost").await?.into_iter().flat_map(|lost| lost.about).collect();
         known.disputes = self.fetch.json::<Vec<Dispute>>("/_twin/disputes").await?;
         let purses: Vec<PurseRow> = self.fetch.json("/_twin/books").await?;
         let of = |row: PurseRow| ((row.account, row.currency), row.purse.available + row.purse.pending);
@@ -331,8 +342,8 @@ impl Twin {
 }
 
 impl LedgerRow {
-    fn other(self) -> Other {
-        let Self { id, account, amount, currency, status, .. } = self;
-        Other { id, account, amount, currency, status }
+    fn paid(&self) -> Paid {
+        let Self { id, account, amount, currency, status, .. } = self.clone();
+        Paid { id, account, amount, currency, status }
     }
 }

@@ -49,6 +49,7 @@ impl Twin {
             (true, ["books"]) => Ok(self.books()),
             (true, ["moves"]) => Ok(self.moves(request.uri().query())),
             (true, ["disputes"]) => Ok(self.disputes()),
+            (true, ["lost"]) => to_value(&self.lost()),
             (true, ["life"]) => to_value(&self.life()),
             (true, ["health"]) => Ok(json!({ "ok": true })),
             (false, ["clock"]) => self.move_clock(body),

@@ -10,6 +10,7 @@ use crate::clock::Now;
 use crate::eventlog::Row;
 use crate::faults::{Fault, Strike};
 use crate::ids;
+use crate::lost::Lost;
 use crate::shape::{self, Envelope};
 use crate::stats::Stats;
 use crate::world::World;
@@ -110,6 +111,7 @@ impl World {
             let sent = self.distort(Event { body, ..event.clone() }, &name);
             if sent.is_empty() {
                 self.stats.endpoints.lost += 1;
+                self.lost.push(Lost::of(kind, &value));
             }
             self.mail.extend(sent.into_iter().map(|event| Delivery { endpoint: endpoint.clone(), event }));
             while self.mail.len() > OUTBOX_MAX {

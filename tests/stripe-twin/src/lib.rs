@@ -30,6 +30,7 @@ mod limits;
 mod links;
 mod lists;
 mod live;
+mod lost;
 mod mail;
 mod market;
 mod moves;

@@ -24,6 +24,8 @@ struct Move<'a> {
     /// Signed, minor units, after the fee.
     amount: i64,
     fee: i64,
+    /// It was another currency before.
+    converted: bool,
     created: i64,
     available_on: i64,
 }
@@ -120,6 +122,7 @@ impl World {
             currency: &entry.currency,
             amount: txn.net(),
             fee: entry.fee,
+            converted: entry.converted.is_some(),
             created: txn.created,
             available_on: txn.available_on,
         })

@@ -112,6 +112,8 @@ pub(crate) struct World {
     pub(crate) hooks: Vec<Hook>,
     /// Events on their way to the endpoints made through the API.
     pub(crate) mail: VecDeque<Delivery>,
+    /// Deliveries that a fault took away.
+    pub(crate) lost: Vec<crate::lost::Lost>,
     /// Whether the one webhook target of the command line is there.
     pub(crate) has_target: bool,
     pub(crate) checks_openapi: bool,
@@ -145,6 +147,7 @@ impl World {
             log: EventLog::default(),
             hooks: Vec::new(),
             mail: VecDeque::new(),
+            lost: Vec::new(),
             has_target: false,
             checks_openapi: false,
             keys: KeyStore::default(),

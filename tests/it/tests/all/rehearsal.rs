@@ -62,18 +62,21 @@ fn a_bad_file_imports_nothing_and_is_named() {
 }
 
 /// Sales, refunds, disputes, bank changes and debits of three weeks, told by webhooks only; two scheduled runs whose hour comes.
-fn a_month_must_be_equal(args: &str) {
+fn a_month_must_be_equal(args: &str) -> Rehearsed {
     let rehearsed = Rehearsed::of(&format!("--months 1 --creators 60 {args}"));
     assert_eq!(rehearsed.code, Some(0), "{}", rehearsed.all);
     let said = |part: &str| rehearsed.stdout.lines().filter(|line| line.contains(part)).count();
     assert_eq!((said(": equal, "), said("s  cycle 2027-03-")), (2, 2), "{}", rehearsed.all);
     assert!(!rehearsed.line("  payouts").contains("payouts    0:"), "{}", rehearsed.all);
     assert!(rehearsed.line("result").contains("good"), "{}", rehearsed.all);
+    let kinds = |kind: &str| rehearsed.line(kind).split_whitespace().nth(1).and_then(|count| count.parse::<u32>().ok());
+    assert!(kinds("  reserve_release ") > Some(0) && kinds("  refund ") > Some(0), "{}", rehearsed.all);
+    rehearsed
 }
 
 #[test]
 fn a_month_of_life_is_equal_at_each_cycle_on_sqlite() {
-    a_month_must_be_equal("");
+    assert!(a_month_must_be_equal("").line("played").contains(" 0 lost"));
 }
 
 #[tokio::test]
@@ -85,4 +88,11 @@ async fn a_month_of_life_is_equal_at_each_cycle_on_postgresql() {
 #[test]
 fn webhooks_twice_and_in_disorder_change_nothing_in_a_month() {
     a_month_must_be_equal("--faults webhook-duplicate=10,webhook-disorder=30@2000");
+}
+
+#[test]
+fn webhooks_that_are_lost_for_good_are_all_that_the_books_lack() {
+    let rehearsed = a_month_must_be_equal("--faults webhook-lost=5");
+    assert!(rehearsed.line("  explained").contains("not told sale"), "{}", rehearsed.all);
+    assert!(rehearsed.line("result").ends_with("but for what nobody was told of"), "{}", rehearsed.all);
 }
