@@ -177,6 +177,14 @@ impl Verdict {
     }
 }
 
+impl InBooks {
+    /// Charges whose sale isn't sure: nothing else of theirs is booked yet.
+    fn waiting(&self) -> BTreeSet<&str> {
+        let sales = self.entries.iter().filter(|entry| entry.kind == "sale" && entry.waits);
+        sales.map(|sale| sale.source_id.as_str()).collect()
+    }
+}
+
 impl AtStripe {
     /// An event that names this object, or the charge that it is about, was lost.
     fn is_lost(&self, id: &str, charge: Option<&str>) -> bool {
@@ -198,6 +206,7 @@ struct Known<'a> {
 
 fn facts(books: &InBooks, stripe: &AtStripe, (what, kind): (&str, &str), verdict: &mut Verdict) {
     let mut booked: BTreeMap<&str, Known<'_>> = BTreeMap::new();
+    let waiting = books.waiting();
     for entry in books.entries.iter().filter(|entry| entry.kind == kind) {
         let known = booked.entry(base(&entry.source_id)).or_default();
         *known.sums.entry((&entry.account, &entry.currency)).or_default() += entry.amount;
@@ -216,11 +225,18 @@ fn facts(books: &InBooks, stripe: &AtStripe, (what, kind): (&str, &str), verdict
         }
         let told = format!("{what} {} {} {} {}", row.id, row.account, row.amount, row.currency);
         match known {
+            None if row.charge.as_deref().is_some_and(|charge| waiting.contains(charge)) => {
+                verdict.explain("waits for its sale", what, &told);
+            }
             None => verdict.missing(stripe.is_lost(&row.id, row.charge.as_deref()), what, &told),
             Some(known) => {
                 let text = format!("{told}; in the books {:?}", known.sums);
                 // Before the account says what a sale came to it stands in the charge's currency; what is taken of it is off by a rounding.
-                let is_near = what == "sale" || rest.values().all(|amount| amount.abs() <= PART_OFF_BY);
+                let is_near = if what == "sale" {
+                    !known.sums.contains_key(&(row.account.as_str(), row.currency.as_str()))
+                } else {
+                    rest.values().all(|amount| amount.abs() <= PART_OFF_BY)
+                };
                 if known.estimated && row.converted && is_near {
                     verdict.explain("estimated", what, &text);
                 } else {
@@ -340,9 +356,7 @@ fn disputes(books: &InBooks, stripe: &AtStripe, verdict: &mut Verdict) {
             *sales.entry(charge).or_default() += if row.what == "sale" { row.amount } else { 0 };
         }
     }
-    let waits = |charge: &str| {
-        books.entries.iter().any(|entry| entry.kind == "sale" && entry.source_id == charge && entry.waits)
-    };
+    let waiting = books.waiting();
     for dispute in &stripe.disputes {
         let is_known = held.contains_key(dispute.charge.as_str());
         let Held { hold, release, is_lost } = held.remove(dispute.charge.as_str()).unwrap_or_default();
@@ -363,7 +377,7 @@ fn disputes(books: &InBooks, stripe: &AtStripe, verdict: &mut Verdict) {
             of(&sales),
             of(&nets)
         );
-        if !is_known && waits(&dispute.charge) {
+        if !is_known && waiting.contains(dispute.charge.as_str()) {
             verdict.explain("waits for its sale", "dispute", &text);
         } else {
             verdict.not_told(stripe.is_lost(&dispute.id, Some(&dispute.charge)), "dispute", &text);

@@ -133,6 +133,10 @@ fn an_estimate_and_a_lost_event_are_explained_and_their_money_is_too() {
     books.entries[0].currency = "eur".to_owned();
     assert_eq!(compare(&books, &stripe).wrong.len(), 1, "nothing was converted");
     stripe.moves[0].converted = true;
+    let mut other_sum = books.clone();
+    other_sum.entries[0].currency = "usd".to_owned();
+    other_sum.entries[0].amount += 1;
+    assert_eq!(compare(&other_sum, &stripe).wrong.len(), 1, "in the account's currency it is no estimate any more");
     let verdict = compare(&books, &stripe);
     assert!(verdict.wrong.is_empty() && verdict.explained.len() == 1, "{verdict:#?}");
     stripe.moves.push(Move { charge: Some("ch_lost".to_owned()), ..moved("sale", "ch_lost", 40) });
@@ -143,6 +147,17 @@ fn an_estimate_and_a_lost_event_are_explained_and_their_money_is_too() {
     let verdict = compare(&books, &stripe);
     let causes: Vec<&str> = verdict.explained.iter().map(|one| one.cause.as_str()).collect();
     assert_eq!((verdict.wrong.len(), causes), (0, vec!["estimated sale", "not told sale", "not told reversal"]));
+}
+
+#[test]
+fn what_hangs_on_a_sale_that_is_not_sure_waits_and_on_one_that_is_does_not() {
+    let (mut books, stripe) = equal();
+    books.entries.retain(|entry| entry.kind != "refund");
+    assert_eq!(compare(&books, &stripe).wrong.len(), 1);
+    books.entries[0].waits = true;
+    let verdict = compare(&books, &stripe);
+    let causes: Vec<&str> = verdict.explained.iter().map(|one| one.cause.as_str()).collect();
+    assert_eq!((verdict.wrong.len(), causes), (0, vec!["waits for its sale reversal"]), "{verdict:#?}");
 }
 
 #[test]

@@ -53,8 +53,10 @@ impl Marketplace {
                 let stage = Stage { place, twin, daemon, payout, started };
                 let stripe = AtStripe::default();
                 let mut market = Self { stage, hour, database, stripe, moves_next: 0, terms: Vec::new() };
-                market.begin(args, months).await?;
-                Ok(market)
+                match market.begin(args, months).await {
+                    Ok(()) => Ok(market),
+                    Err(error) => Err(not_set_up(&mut market.stage.place, error)),
+                }
             }
             Err(error) => Err(not_set_up(&mut place, error)),
         }
