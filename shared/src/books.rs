@@ -2,6 +2,9 @@
 use crate::{currency::Currency, id::AccountId};
 use serde::{Deserialize, Serialize};
 
+mod charge;
+pub use charge::check_charge;
+
 /// The sums of one purse, minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurseSums {
@@ -13,6 +16,16 @@ pub struct PurseSums {
     pub entries_minor: i64,
     /// Σ of entries that are in no unreleased item.
     pub free_minor: i64,
+    /// Of these, what counts now: payable, or below 0 a debt.
+    pub mature_minor: i64,
+    /// Of these, what counts later, without what is reserved.
+    pub immature_minor: i64,
+    /// Of these, what is kept back of sales as a reserve and counts later, whether the sale itself counts by now or not.
+    pub reserved_minor: i64,
+    /// Of the free ones, what only an event told so far: the account's balance hasn't confirmed it.
+    pub estimated_minor: i64,
+    /// What disputes hold back that aren't lost: it is subtracted from the sums above already.
+    pub disputed_minor: i64,
     /// Σ of unreleased items whose payout is planned.
     pub planned_minor: i64,
     /// Σ of unreleased items whose payout is submitting, unknown, pending or in transit.
@@ -51,6 +64,14 @@ pub struct PayoutSums {
 pub fn check_purse(sums: &PurseSums) -> Vec<String> {
     let name = format!("purse {} {}", sums.account, sums.currency);
     let mut wrong = Vec::new();
+    let free = [sums.mature_minor, sums.immature_minor, sums.reserved_minor];
+    let free: i128 = free.into_iter().map(i128::from).sum();
+    if free != i128::from(sums.free_minor) {
+        wrong.push(format!(
+            "{name}: {} are free, but payable, immature and reserved ones sum to {free}",
+            sums.free_minor
+        ));
+    }
     let parts = [
         sums.free_minor,
         sums.planned_minor,

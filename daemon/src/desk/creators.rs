@@ -6,7 +6,7 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    door_types::{AccountRow, CreatorShow, HoldRow},
+    door_types::{AccountRow, CreatorShow, HoldRow, PlatformRefund},
     types::PlannedPurse,
 };
 use payout_proto::v1;
@@ -99,6 +99,9 @@ impl Desk {
             accounts: show.accounts.into_iter().map(account).collect(),
             holds: show.holds.into_iter().map(hold).collect(),
             payouts: show.payouts.into_iter().map(rows::payout).collect(),
+            platform_refunds: show.platform_refunds.into_iter().map(platform_refund).collect(),
+            platform_refunds_total: show.platform_refunds_total,
+            facts_waiting: show.facts_waiting,
         })
     }
 }
@@ -131,9 +134,19 @@ pub fn hold(row: HoldRow) -> v1::HoldPart {
     v1::HoldPart { cause: row.cause, reason: row.reason, placed_by: row.placed_by, placed_at_ms: row.placed_at_ms }
 }
 
-/// The parts of a purse. What is free is split by the plan into what counts now, what counts later, and what is owed.
+fn platform_refund(refund: PlatformRefund) -> v1::PlatformRefund {
+    v1::PlatformRefund {
+        refund_id: refund.refund,
+        charge_id: refund.charge,
+        amount_minor: refund.amount.minor,
+        currency: refund.amount.currency.to_string(),
+        at_ms: refund.at_ms,
+    }
+}
+
+/// The parts of a purse: what counts now, what is owed, what counts later, what is kept back, and what payouts hold. They add up to all
+/// entries.
 fn purse(creator: &CreatorId, sums: &PurseSums, decided: Option<PlannedPurse>) -> v1::PursePart {
-    let (mature, immature) = decided.as_ref().map_or((0, 0), |purse| (purse.mature_minor, purse.immature_minor));
     let decision = decided.map_or_else(
         || v1::DryRunLine {
             account_id: sums.account.to_string(),
@@ -146,13 +159,16 @@ fn purse(creator: &CreatorId, sums: &PurseSums, decided: Option<PlannedPurse>) -
         account_id: sums.account.to_string(),
         currency: sums.currency.to_string(),
         entries_minor: sums.entries_minor,
-        free_minor: mature.max(0),
-        immature_minor: immature,
-        debt_minor: mature.min(0).saturating_neg(),
+        free_minor: sums.mature_minor.max(0),
+        immature_minor: sums.immature_minor,
+        reserved_minor: sums.reserved_minor,
+        debt_minor: sums.mature_minor.min(0).saturating_neg(),
         planned_minor: sums.planned_minor,
         in_flight_minor: sums.in_flight_minor,
         paid_minor: sums.paid_minor,
         returning_minor: sums.returning_minor,
+        disputed_minor: sums.disputed_minor,
+        estimated_minor: sums.estimated_minor,
         decision: Some(decision),
     }
 }

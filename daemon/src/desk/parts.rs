@@ -48,6 +48,7 @@ impl Desk {
             inbox_backlog,
             cohorts_open: rollout.open,
             cohorts: rollout.total,
+            drifting: self.store.drifts().await?.0,
         })
     }
 

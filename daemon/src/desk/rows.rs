@@ -135,6 +135,7 @@ pub fn books(report: BooksReport) -> v1::CheckBooksReply {
         violations: report.violations,
         violations_total: report.violations_total,
         totals: totals.collect(),
+        facts_waiting: report.facts_waiting,
     }
 }
 

@@ -3,7 +3,7 @@ use super::{Desk, eta, rows};
 use crate::store::{StoreError, door_types::RunCounts, types::RunRow};
 use futures::{StreamExt as _, TryStreamExt as _};
 use payout_proto::v1;
-use payout_shared::{payout::PayoutState, run::RunState};
+use payout_shared::{payout::PayoutState, plan::SkipReason, run::RunState};
 
 /// Earlier runs that "usual" is taken from.
 const USUAL_RUNS: usize = 5;
@@ -11,6 +11,9 @@ const USUAL_RUNS: usize = 5;
 const USUAL_AMONG: i64 = 20;
 /// Runs whose counts are asked for at once, so that a list never takes all connections.
 const COUNTED_AT_ONCE: usize = 3;
+
+/// Stripe allows so many reads for what is paid: an account, its balance and its payouts once per purse and run.
+const READS_PER_PURSE: i64 = 3;
 
 /// A run with its counts.
 #[derive(Clone, Debug)]
@@ -103,6 +106,9 @@ impl Desk {
             started_at_ms: row.started_at_ms.unwrap_or_default(),
             finished_at_ms: row.finished_at_ms.unwrap_or_default(),
             in_flight: counts.in_flight,
+            reads: counts.reads,
+            reads_budget: counts.purses.saturating_mul(READS_PER_PURSE),
+            stripe_short: skipped(counts, SkipReason::StripeShort),
             payouts: counts.payouts,
             answered: counts.answered,
             purses: counts.purses,
@@ -187,4 +193,9 @@ fn usual_of<'a>(runs: impl Iterator<Item = &'a RunCounts>) -> i64 {
         failed = failed.saturating_add(of_run.map(|(_, count)| *count).sum());
     }
     if answered > 0 { failed.saturating_mul(10_000) / answered } else { -1 }
+}
+
+/// How many purses got nothing for this reason.
+fn skipped(counts: &RunCounts, reason: SkipReason) -> i64 {
+    counts.skips.iter().filter(|(word, _)| word == reason.as_str()).map(|(_, count)| *count).sum()
 }

@@ -16,6 +16,8 @@ macro_rules! bodies {
         mod blame;
         #[path = "../sql/books.rs"]
         pub(in crate::store) mod books;
+        #[path = "../sql/books_entries.rs"]
+        mod books_entries;
         #[path = "../sql/breaker.rs"]
         pub(in crate::store) mod breaker;
         #[path = "../sql/canary.rs"]
@@ -121,6 +123,8 @@ pub(super) mod on_sqlite {
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = "";
 
+    /// The object of Stripe's that entry `e` is made of, without the number of a later correction.
+    pub(super) const OBJECT: &str = "substr(e.source_id, 1, instr(e.source_id || '#', '#') - 1)";
     /// Asks how a statement would be answered; the column that says a step, and those of its number and of the step that it is part of.
     pub(super) const EXPLAIN: (&str, usize, Option<(usize, usize)>) = ("EXPLAIN QUERY PLAN ", 3, Some((0, 1)));
     /// An index of some rows is taken only when the question repeats its words.
@@ -159,6 +163,8 @@ pub(super) mod on_postgres {
     /// Appended to a SELECT that must stay true until the commit.
     pub(super) const FOR_SHARE: &str = " FOR SHARE";
 
+    /// The object of Stripe's that entry `e` is made of, without the number of a later correction.
+    pub(super) const OBJECT: &str = "split_part(e.source_id, '#', 1)";
     /// Asks how a statement would be answered; the column that says a step, which is indented already.
     pub(super) const EXPLAIN: (&str, usize, Option<(usize, usize)>) = ("EXPLAIN ", 0, None);
     /// An index of some rows is taken when it fits; words that say a thing twice would only make it guess wrong.

@@ -10,7 +10,7 @@ use payout_shared::{
 };
 use payoutd::store::{
     door_types::{AccountRead, BankRead, EarningRow},
-    types::{AccountCheck, By, Fence, Gate, NewRun, RunRow, Wanted},
+    types::{AccountCheck, By, Fence, Gate, NewRun, ReadCount, RunRow, Wanted},
 };
 use tonic::Code;
 
@@ -269,4 +269,21 @@ async fn one_creator_is_shown_whole() {
         (5_000, "payouts_disabled")
     );
     assert_eq!(client.show_creator(ask("ghost")).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn status_says_what_a_run_has_read_of_its_budget_who_was_short_and_who_drifts() {
+    let (room, fence) = room().await;
+    let run = running(&room, fence).await;
+    let read = |listings| [(run.id.clone(), ReadCount { accounts: 1, balances: 2, listings })];
+    for listings in [3, 4] {
+        room.store().record_checks(fence, &[], &read(listings), &|_| 0).await.unwrap();
+    }
+    room.sql("UPDATE run_outcomes SET reason = 'stripe_short' WHERE creator_id = 'bob'").await;
+    let status = room.client().await.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner();
+    let part = status.run.unwrap();
+    assert_eq!((part.reads, part.purses, part.reads_budget), (13, 4, 12), "three reads for each purse");
+    assert_eq!((part.stripe_short, part.skipped), (1, 3));
+    // What of alice's comes later is on her balance already.
+    assert_eq!(status.daemon.unwrap().drifting, 1);
 }

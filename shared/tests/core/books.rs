@@ -14,6 +14,11 @@ fn purse(parts: [i64; 5]) -> PurseSums {
         currency: currency("usd"),
         entries_minor: parts.iter().sum(),
         free_minor,
+        mature_minor: free_minor,
+        immature_minor: 0,
+        reserved_minor: 0,
+        estimated_minor: 0,
+        disputed_minor: 0,
         planned_minor,
         in_flight_minor,
         paid_minor,
@@ -54,8 +59,17 @@ fn a_lost_cent_and_a_voided_lock_are_each_one_sentence_with_numbers() {
 }
 
 #[test]
+fn what_is_free_is_payable_immature_or_reserved_to_the_cent() {
+    let split = PurseSums { mature_minor: -40, immature_minor: 110, reserved_minor: 30, ..purse([100, 0, 0, 0, 0]) };
+    assert_eq!(check_purse(&split), Vec::<String>::new());
+    let said = check_purse(&PurseSums { reserved_minor: 31, ..split });
+    assert!(said.len() == 1 && said[0].contains("100 are free") && said[0].contains("101"), "{said:?}");
+}
+
+#[test]
 fn sums_beyond_64_bits_are_still_compared() {
-    let sums = PurseSums { free_minor: i64::MAX, paid_minor: i64::MAX, entries_minor: -2, ..purse([0; 5]) };
+    let purse = purse([i64::MAX, 0, 0, 0, 0]);
+    let sums = PurseSums { paid_minor: i64::MAX, entries_minor: -2, ..purse };
     assert_eq!(check_purse(&sums).len(), 1, "a wrapped sum would have been -2");
 }
 

@@ -36,7 +36,7 @@ fn document(reply: &v1::CheckBooksReply) -> serde_json::Value {
     serde_json::json!({
         "clean": reply.violations_total == 0 && reply.violations.is_empty(), "purses": reply.purses,
         "payouts": reply.payouts, "journal_rows": reply.journal_rows, "violations": reply.violations,
-        "violations_total": reply.violations_total, "totals": totals,
+        "violations_total": reply.violations_total, "facts_waiting": reply.facts_waiting, "totals": totals,
     })
 }
 
@@ -66,6 +66,10 @@ fn lines(reply: &v1::CheckBooksReply) -> Vec<String> {
         })
         .collect();
     out.extend(table(&titles, &rows));
+    if reply.facts_waiting > 0 {
+        let n = text::count(reply.facts_waiting);
+        out.push(format!("waiting for its sale, account or confirmation: {n} of what Stripe told"));
+    }
     out.extend(reply.violations.iter().map(|sentence| format!("BROKEN  {sentence}")));
     if reply.violations.is_empty() && reply.violations_total == 0 {
         out.push("the books are clean".to_owned());

@@ -130,6 +130,7 @@ fn lines(c: &v1::ShowCreatorReply) -> Vec<String> {
     }
     out.push(String::new());
     out.extend(purses(&c.purses));
+    out.extend(beside(c));
     out.extend(c.purses.iter().filter_map(|purse| purse.decision.as_ref()).map(now));
     if !c.payouts.is_empty() {
         out.push(String::new());
@@ -170,7 +171,7 @@ fn purses(purses: &[v1::PursePart]) -> Vec<String> {
     if purses.is_empty() {
         return vec!["no earnings".to_owned()];
     }
-    let titles = ["CURRENCY", "FREE", "IMMATURE", "PLANNED", "IN FLIGHT", "PAID", "RETURNING", "DEBT"]
+    let titles = ["CURRENCY", "PAYABLE", "IMMATURE", "RESERVED", "PLANNED", "IN FLIGHT", "PAID", "RETURNING", "DEBT"]
         .map(|title| (title, Align::Right));
     let rows: Vec<Vec<String>> = purses
         .iter()
@@ -178,6 +179,7 @@ fn purses(purses: &[v1::PursePart]) -> Vec<String> {
             let sums = [
                 p.free_minor,
                 p.immature_minor,
+                p.reserved_minor,
                 p.planned_minor,
                 p.in_flight_minor,
                 p.paid_minor,
@@ -189,7 +191,38 @@ fn purses(purses: &[v1::PursePart]) -> Vec<String> {
             row
         })
         .collect();
-    table(&titles, &rows)
+    let mut out = table(&titles, &rows);
+    for p in purses {
+        let money = |minor| text::money_of(minor, &p.currency);
+        if p.disputed_minor != 0 {
+            out.push(format!("disputed  {} are held back by disputes (subtracted above)", money(p.disputed_minor)));
+        }
+        if p.estimated_minor != 0 {
+            let sum = money(p.estimated_minor);
+            out.push(format!(
+                "estimate  {sum} of what isn't paid is told by events and not confirmed by Stripe's balance yet"
+            ));
+        }
+    }
+    out
+}
+
+/// What customers got back at the platform's expense, and what isn't booked yet.
+fn beside(c: &v1::ShowCreatorReply) -> Vec<String> {
+    let mut out = Vec::new();
+    if c.platform_refunds_total > 0 {
+        let n = text::count(c.platform_refunds_total);
+        out.push(format!("refunds   {n} without a reversal: the platform paid, the creator keeps the sale"));
+        out.extend(c.platform_refunds.iter().map(|r| {
+            let amount = text::money_of(r.amount_minor, &r.currency);
+            format!("          {} {} of {} on {}", r.refund_id, amount, r.charge_id, text::moment(r.at_ms))
+        }));
+    }
+    if c.facts_waiting > 0 {
+        let n = text::count(c.facts_waiting);
+        out.push(format!("waiting   {n} of what Stripe told: for a sale, an account or a confirmation"));
+    }
+    out
 }
 
 fn now(line: &v1::DryRunLine) -> String {

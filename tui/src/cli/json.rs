@@ -27,7 +27,7 @@ pub(super) fn daemon(d: &v1::DaemonPart) -> Value {
         "timezone": d.timezone, "degraded": d.degraded, "now": time(d.now_ms), "you": d.you, "role": word(&d.role),
         "last_webhook_at": time(d.last_webhook_ms), "inbox_backlog": d.inbox_backlog,
         "create_rate": d.create_rate, "create_concurrency": d.create_concurrency,
-        "cohorts": {"open": d.cohorts_open, "total": d.cohorts},
+        "cohorts": {"open": d.cohorts_open, "total": d.cohorts}, "drifting": d.drifting,
     })
 }
 
@@ -71,7 +71,7 @@ pub(super) fn run(r: &v1::RunPart) -> Value {
         "id": r.id, "label": r.label, "state": r.state, "kind": r.kind, "created_at": time(r.created_at_ms),
         "started_at": time(r.started_at_ms), "finished_at": time(r.finished_at_ms), "in_flight": r.in_flight,
         "payouts": r.payouts, "answered": r.answered, "purses": r.purses, "skipped": r.skipped, "to_plan": r.to_plan,
-        "to_read": r.to_read,
+        "to_read": r.to_read, "reads": {"used": r.reads, "budget": r.reads_budget}, "stripe_short": r.stripe_short,
         "requested_by": word(&r.requested_by), "reason": word(&r.reason), "pause_reason": word(&r.pause_reason),
         "paused_by": word(&r.paused_by), "eta": time(r.eta_ms), "eta_early": time(r.eta_early_ms),
         "eta_late": time(r.eta_late_ms),
@@ -193,6 +193,12 @@ fn account(a: &v1::AccountPart) -> Value {
     })
 }
 
+fn platform_refund(r: &v1::PlatformRefund) -> Value {
+    json!({
+        "refund_id": r.refund_id, "charge_id": r.charge_id, "amount": money(r.amount_minor, &r.currency), "at": time(r.at_ms),
+    })
+}
+
 pub(super) fn shown_creator(c: &v1::ShowCreatorReply) -> Value {
     let purses: Vec<Value> = c
         .purses
@@ -203,6 +209,7 @@ pub(super) fn shown_creator(c: &v1::ShowCreatorReply) -> Value {
                 "account_id": p.account_id, "currency": p.currency, "entries": of(p.entries_minor), "free": of(p.free_minor),
                 "immature": of(p.immature_minor), "debt": of(p.debt_minor), "planned": of(p.planned_minor),
                 "in_flight": of(p.in_flight_minor), "paid": of(p.paid_minor), "returning": of(p.returning_minor),
+                "reserved": of(p.reserved_minor), "disputed": of(p.disputed_minor), "estimated": of(p.estimated_minor),
                 "decision": p.decision.as_ref().map(decision),
             })
         })
@@ -214,5 +221,7 @@ pub(super) fn shown_creator(c: &v1::ShowCreatorReply) -> Value {
         "cohort": word(&c.cohort), "cohort_why_out": word(&c.cohort_why_out), "tags": c.tags,
         "holds": c.holds.iter().map(hold).collect::<Vec<_>>(), "purses": purses,
         "payouts": c.payouts.iter().map(payout).collect::<Vec<_>>(),
+        "platform_refunds": c.platform_refunds.iter().map(platform_refund).collect::<Vec<_>>(),
+        "platform_refunds_total": c.platform_refunds_total, "facts_waiting": c.facts_waiting,
     })
 }

@@ -183,6 +183,15 @@ pub(super) fn summary(run: &v1::RunPart, states: &[v1::StateCount]) -> Vec<Strin
             text::count(run.skipped)
         ),
     ];
+    if run.reads > 0 {
+        let over = if run.reads > run.reads_budget { ": OVER BUDGET" } else { "" };
+        let (reads, budget) = (text::count(run.reads), text::count(run.reads_budget));
+        out.push(format!("reads     {reads} of a budget of {budget} asked of Stripe{over}"));
+    }
+    if run.stripe_short > 0 {
+        let n = text::count(run.stripe_short);
+        out.push(format!("short     {n} purses skipped: Stripe holds less than is payable"));
+    }
     if run.eta_ms > 0 {
         out.push(format!("eta       {}", text::moment(run.eta_ms)));
     }

@@ -56,6 +56,10 @@ fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
             text::count(d.cohorts)
         ));
     }
+    if d.drifting > 0 {
+        let n = text::count(d.drifting);
+        out.push(format!("drift     {n} purses hold more or less at Stripe than the books say, beyond the tolerance"));
+    }
     if d.degraded.is_empty() {
         out.push("trouble   none".to_owned());
     }

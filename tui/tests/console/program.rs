@@ -88,6 +88,32 @@ async fn status_pause_and_show_speak_json_with_stable_names() {
 }
 
 #[tokio::test]
+async fn status_says_what_was_read_of_the_budget_who_was_short_and_who_drifts() {
+    let (_dir, path) = socket();
+    let fake = Fake::start(&path, parts("running"));
+    let before = said(&payout(&path, &["status"]).await);
+    for line in ["reads  ", "short  ", "drift  "] {
+        assert!(!before.contains(line), "nothing to say of it: {before}");
+    }
+    {
+        let parts = &mut fake.script.lock().unwrap().parts;
+        parts.daemon.as_mut().unwrap().drifting = 3;
+        let run = parts.run.as_mut().unwrap();
+        (run.reads, run.reads_budget, run.stripe_short) = (1_234, 5_000, 7);
+    }
+    let text = said(&payout(&path, &["status"]).await);
+    for words in ["reads     1,234 of a budget of 5,000", "short     7 purses", "drift     3 purses"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains("OVER BUDGET"));
+    let document = json(&payout(&path, &["status", "--json"]).await);
+    assert_eq!(document["run"]["reads"], serde_json::json!({"used": 1_234, "budget": 5_000}));
+    assert_eq!((&document["run"]["stripe_short"], &document["daemon"]["drifting"]), (&7.into(), &3.into()));
+    fake.script.lock().unwrap().parts.run.as_mut().unwrap().reads = 5_001;
+    assert!(said(&payout(&path, &["status"]).await).contains("OVER BUDGET"));
+}
+
+#[tokio::test]
 async fn every_refusal_has_its_exit_code() {
     let (_dir, path) = socket();
     let fake = Fake::start(&path, parts("running"));
@@ -280,10 +306,7 @@ async fn creators_are_paged_to_the_end_with_amount_or_reason() {
     assert_eq!((limited["creators"].as_array().unwrap().len(), &limited["more"]), (3, &true.into()));
 }
 
-#[tokio::test]
-async fn one_creator_is_shown_whole_as_text_and_json() {
-    let (_dir, path) = socket();
-    let fake = Fake::start(&path, parts("running"));
+fn alice() -> v1::ShowCreatorReply {
     let bank =
         v1::BankPart { currency: "usd".into(), destination_id: "ba_1".into(), status: "new".into(), changed_at_ms: 0 };
     let account = v1::AccountPart {
@@ -300,10 +323,13 @@ async fn one_creator_is_shown_whole_as_text_and_json() {
         currency: "usd".into(),
         free_minor: 5_000,
         debt_minor: 0,
+        reserved_minor: 321,
+        disputed_minor: 432,
+        estimated_minor: 543,
         decision: Some(creator_line(1)),
         ..v1::PursePart::default()
     };
-    fake.script.lock().unwrap().creator = v1::ShowCreatorReply {
+    v1::ShowCreatorReply {
         user_enabled: true,
         settings_enabled: true,
         beta_open: true,
@@ -316,8 +342,24 @@ async fn one_creator_is_shown_whole_as_text_and_json() {
         }],
         purses: vec![purse],
         payouts: vec![row(5)],
+        platform_refunds: vec![v1::PlatformRefund {
+            refund_id: "re_7".into(),
+            charge_id: "ch_7".into(),
+            amount_minor: 654,
+            currency: "usd".into(),
+            at_ms: crate::fixtures::NOW_MS,
+        }],
+        platform_refunds_total: 1,
+        facts_waiting: 8,
         ..v1::ShowCreatorReply::default()
-    };
+    }
+}
+
+#[tokio::test]
+async fn one_creator_is_shown_whole_as_text_and_json() {
+    let (_dir, path) = socket();
+    let fake = Fake::start(&path, parts("running"));
+    fake.script.lock().unwrap().creator = alice();
     let text = said(&payout(&path, &["creator", "alice"]).await);
     for words in [
         "alice",
@@ -326,6 +368,12 @@ async fn one_creator_is_shown_whole_as_text_and_json() {
         "ba_1 for USD: new",
         "fraud?, by user:ann(7)",
         "50.00 USD",
+        "3.21 USD",
+        "disputed  4.32 USD",
+        "estimate  5.43 USD",
+        "refunds   1 without a reversal",
+        "re_7 6.54 USD of ch_7",
+        "waiting   8 of what Stripe told",
         "below_minimum",
         "2026-12-01#1",
     ] {
@@ -335,5 +383,10 @@ async fn one_creator_is_shown_whole_as_text_and_json() {
     assert_eq!(document["accounts"][0]["disabled_reason"], "requirements.past_due");
     assert_eq!(document["purses"][0]["free"], serde_json::json!({"minor": 5_000, "currency": "usd"}));
     assert_eq!(document["purses"][0]["decision"]["reason"], "below_minimum");
+    for (part, minor) in [("reserved", 321), ("disputed", 432), ("estimated", 543)] {
+        assert_eq!(document["purses"][0][part], serde_json::json!({"minor": minor, "currency": "usd"}), "{part}");
+    }
+    assert_eq!(document["platform_refunds"][0]["refund_id"], "re_7");
+    assert_eq!((&document["platform_refunds_total"], &document["facts_waiting"]), (&1.into(), &8.into()));
     assert_eq!(code(&payout(&path, &["creator", "ghost"]).await), 1);
 }

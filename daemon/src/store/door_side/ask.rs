@@ -90,6 +90,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Broken`] for words that can't be read.
     pub async fn books(&self) -> Result<BooksReport, StoreError> {
-        on!(self, pool, sql => sql::books::check(pool).await)
+        let context = self.plan_context().await?;
+        let now_ms = context.rules.at_ms;
+        on!(self, pool, sql => sql::books::check(pool, now_ms, &context).await)
     }
 }

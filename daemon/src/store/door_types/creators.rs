@@ -1,7 +1,7 @@
 //! One creator whole.
 use super::{AccountRow, HoldRow, PayoutRow};
 use crate::store::types::PlannedPurse;
-use payout_shared::{books::PurseSums, cohort::Place, id::CreatorId};
+use payout_shared::{books::PurseSums, cohort::Place, id::CreatorId, money::Money};
 
 /// One creator, as of one moment.
 #[derive(Clone, Debug)]
@@ -28,4 +28,23 @@ pub struct CreatorShow {
     pub purses: Vec<(PurseSums, Option<PlannedPurse>)>,
     /// The newest payouts, newest first.
     pub payouts: Vec<PayoutRow>,
+    /// Refunds to customers that were the platform's: no reversal took anything from the creator. The newest, newest first.
+    pub platform_refunds: Vec<PlatformRefund>,
+    /// Of these, all.
+    pub platform_refunds_total: i64,
+    /// What Stripe told of the creator's accounts and sales that isn't booked yet.
+    pub facts_waiting: i64,
+}
+
+/// A refund to a customer without a reversal of the creator's transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformRefund {
+    /// `re_…`
+    pub refund: String,
+    /// The charge.
+    pub charge: String,
+    /// How much, in the charge's currency.
+    pub amount: Money,
+    /// When, Unix milliseconds by Stripe's clock.
+    pub at_ms: i64,
 }

@@ -27,6 +27,8 @@ pub struct RunCounts {
     pub skipped: i64,
     /// The same by machine reason, the most frequent first.
     pub skips: Vec<(String, i64)>,
+    /// Reads asked of Stripe for it.
+    pub reads: i64,
     /// Money requests on the wire.
     pub in_flight: i64,
     /// Purses that planning hasn't decided yet; 0 when the plan is finished.
@@ -258,6 +260,8 @@ pub struct BooksReport {
     pub payouts: i64,
     /// Journal rows looked at.
     pub journal_rows: i64,
+    /// What Stripe told and isn't booked yet: it waits for its sale, its account or a confirmation.
+    pub facts_waiting: i64,
     /// One sentence each, at most [`BooksReport::VIOLATIONS_MAX`]; empty = clean.
     pub violations: Vec<String>,
     /// Violations in all.

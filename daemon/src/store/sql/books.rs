@@ -1,8 +1,13 @@
 //! The books: every invariant, checked on one moment of the database. Each violation is one sentence with its ids.
-use super::{DB, Pool, Tx, journal_read, rows};
+use super::{
+    DB, Pool, Tx, books_entries, journal_read,
+    purses::{PlanRun, push_mature},
+    rows,
+};
 use crate::store::{
     StoreError,
     door_types::{BooksReport, PurseTotal},
+    types::PlanContext,
 };
 use futures::TryStreamExt;
 use payout_shared::{
@@ -11,7 +16,7 @@ use payout_shared::{
     id::AccountId,
     payout::PayoutState,
 };
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{QueryBuilder, Row};
 use std::collections::BTreeMap;
 
 /// Rows of one rule's violations that are read: past them the books are beyond a list.
@@ -97,14 +102,14 @@ const RULES: [(&str, &str); 13] = [
     ),
 ];
 
-/// Checks all of it.
-pub(in crate::store) async fn check(pool: &Pool) -> Result<BooksReport, StoreError> {
+/// Checks all of it, as of now under this policy.
+pub(in crate::store) async fn check(pool: &Pool, now_ms: i64, context: &PlanContext) -> Result<BooksReport, StoreError> {
     let mut tx = super::begin_snapshot(pool).await?;
     let mut report = BooksReport::default();
-    check_purses(&mut tx, &mut report).await?;
+    check_purses(&mut tx, now_ms, context, &mut report).await?;
     check_payouts(&mut tx, &mut report).await?;
-    for (sentence, query) in RULES {
-        let text = format!("{query} LIMIT {ROWS_PER_RULE}");
+    for (sentence, query) in RULES.into_iter().chain(books_entries::RULES) {
+        let text = format!("{} LIMIT {ROWS_PER_RULE}", books_entries::filled(query));
         for row in sqlx::query::<DB>(sqlx::AssertSqlSafe(text)).fetch_all(&mut *tx).await? {
             let mut told = sentence.to_owned();
             for (index, place) in ["{0}", "{1}", "{2}"].into_iter().enumerate() {
@@ -113,6 +118,9 @@ pub(in crate::store) async fn check(pool: &Pool) -> Result<BooksReport, StoreErr
             report.violation(told);
         }
     }
+    books_entries::check_charges(&mut tx, &mut report).await?;
+    let waiting = "SELECT COUNT(*) FROM earning_facts f WHERE NOT f.booked";
+    report.facts_waiting = sqlx::query::<DB>(waiting).fetch_one(&mut *tx).await?.try_get(0)?;
     let journal = journal_read::verify_in(&mut tx).await?;
     report.journal_rows = journal.rows;
     if let Some(bad) = journal.first_bad {
@@ -121,18 +129,39 @@ pub(in crate::store) async fn check(pool: &Pool) -> Result<BooksReport, StoreErr
     Ok(report)
 }
 
-/// Entries by purse, as [`purse`] reads them; its WHERE and GROUP BY are the caller's.
-pub(super) const PURSES: &str = "SELECT e.account_id, e.currency, CAST(SUM(e.amount_minor) AS BIGINT), \
+/// Asks for entries by purse, as [`purse`] reads them, as of now; its WHERE and GROUP BY are the caller's.
+pub(super) fn purses_query(now_ms: i64, context: &PlanContext) -> QueryBuilder<DB> {
+    let now = PlanRun { cutoff_ms: now_ms, instant_ms: now_ms, ..PlanRun::of_all() };
+    let mut query = QueryBuilder::<DB>::new(PURSES);
+    // A sale that isn't mature is immature but for what will be kept back of it: that is reserved from the start.
+    let parts = [
+        ("mature", "", ""),
+        ("immature", "NOT ", " AND e.kind <> 'reserve_release'"),
+        ("reserved", "NOT ", " AND e.kind = 'reserve_release'"),
+    ];
+    for (part, counts, of) in parts {
+        query.push(", CAST(SUM(CASE WHEN i.earning_id IS NULL AND ").push(counts);
+        push_mature(&mut query, &now, context);
+        query.push(of).push(" THEN e.amount_minor ELSE 0 END) AS BIGINT) AS ").push(part);
+    }
+    query.push(FROM);
+    query
+}
+
+const PURSES: &str = "SELECT e.account_id, e.currency, CAST(SUM(e.amount_minor) AS BIGINT), \
      CAST(SUM(CASE WHEN i.earning_id IS NULL THEN e.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state = 'planned' THEN i.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state IN ('submitting', 'unknown', 'pending', 'in_transit') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state IN ('paid', 'settled', 'reversing', 'reversed') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state IN ('failed', 'canceled', 'returned') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
-     CAST(SUM(CASE WHEN p.state = 'voided' THEN i.amount_minor ELSE 0 END) AS BIGINT) \
-     FROM creator_earnings e LEFT JOIN payout_items i ON i.earning_id = e.id AND i.released_at_ms IS NULL \
+     CAST(SUM(CASE WHEN p.state = 'voided' THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+     CAST(SUM(CASE WHEN i.earning_id IS NULL AND NOT e.confirmed THEN e.amount_minor ELSE 0 END) AS BIGINT) AS estimated, \
+     CAST(SUM(CASE WHEN e.kind IN ('dispute_hold', 'dispute_release') AND NOT EXISTS (SELECT 1 FROM creator_earnings l \
+     WHERE l.charge_id = e.charge_id AND l.kind = 'dispute_lost') THEN -e.amount_minor ELSE 0 END) AS BIGINT) AS disputed";
+const FROM: &str = " FROM creator_earnings e LEFT JOIN payout_items i ON i.earning_id = e.id AND i.released_at_ms IS NULL \
      LEFT JOIN creator_payouts p ON p.id = i.payout_id";
 
-/// The sums of one purse, of [`PURSES`].
+/// The sums of one purse, of [`purses_query`].
 pub(super) fn purse(row: &rows::AnyRow) -> Result<PurseSums, StoreError> {
     let (account, code): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     Ok(PurseSums {
@@ -145,13 +174,24 @@ pub(super) fn purse(row: &rows::AnyRow) -> Result<PurseSums, StoreError> {
         paid_minor: row.try_get(6)?,
         returning_minor: row.try_get(7)?,
         voided_minor: row.try_get(8)?,
+        mature_minor: row.try_get("mature")?,
+        immature_minor: row.try_get("immature")?,
+        reserved_minor: row.try_get("reserved")?,
+        estimated_minor: row.try_get("estimated")?,
+        disputed_minor: row.try_get("disputed")?,
     })
 }
 
-async fn check_purses(tx: &mut Tx, report: &mut BooksReport) -> Result<(), StoreError> {
+async fn check_purses(
+    tx: &mut Tx,
+    now_ms: i64,
+    context: &PlanContext,
+    report: &mut BooksReport,
+) -> Result<(), StoreError> {
     let mut totals: BTreeMap<Currency, PurseTotal> = BTreeMap::new();
-    let text = format!("{PURSES} GROUP BY e.account_id, e.currency");
-    let mut found = sqlx::query::<DB>(AssertSqlSafe(text)).fetch(&mut **tx);
+    let mut query = purses_query(now_ms, context);
+    query.push(" GROUP BY e.account_id, e.currency");
+    let mut found = query.build().fetch(&mut **tx);
     while let Some(row) = found.try_next().await? {
         let sums = purse(&row)?;
         report.purses = report.purses.saturating_add(1);

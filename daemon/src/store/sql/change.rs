@@ -185,7 +185,7 @@ async fn consequences(
     let touched = late_objects(tx, now_ms, row, change, verdict).await? || spent_again(tx, row, change, verdict).await?;
     if !row.released
         && (releases(row.state, row.object.is_some(), money_back) || (change.reversal_held && row.state == PayoutState::Reversed))
-        && !late_is_alive(tx, &change.payout_id).await?
+        && !late_is_alive(tx, &change.payout_id, row.object.as_deref()).await?
     {
         release(tx, now_ms, &change.payout_id).await?;
         row.released = true;
@@ -210,7 +210,7 @@ async fn consequences(
     }
     match seen(change).filter(|_| touched) {
         Some(object) => {
-            overpaid::settle(tx, now_ms, &change.payout_id, (row.state, row.object.is_some()), object).await
+            overpaid::settle(tx, now_ms, &change.payout_id, (row.state, row.object.as_deref()), object).await
         }
         None => Ok(None),
     }
@@ -255,7 +255,7 @@ async fn late_objects(
     if let Some(why) = late {
         foreign::record(tx, now_ms, object, Some(&change.payout_id), &why).await?;
         blame::place(tx, now_ms, &row.creator_id, "late_execution", &why, &change.by.to_string()).await?;
-        if row.released && late_is_alive(tx, &change.payout_id).await? {
+        if row.released && late_is_alive(tx, &change.payout_id, row.object.as_deref()).await? {
             relock(tx, &change.payout_id).await?;
             row.released = false;
         }
@@ -270,15 +270,16 @@ async fn late_objects(
             .await?;
         Ok(true)
     } else {
-        Ok(false)
+        // It was taken for a late one before it turned out to be the payout's own.
+        foreign::is_of(tx, object, &change.payout_id).await
     }
 }
 
-/// A late object of the payout took money that hasn't come back, as far as is known.
-async fn late_is_alive(tx: &mut Tx, payout: &PayoutId) -> Result<bool, StoreError> {
-    let query =
-        "SELECT EXISTS (SELECT 1 FROM foreign_payouts WHERE payout_id = $1 AND status NOT IN ('failed', 'canceled'))";
-    Ok(sqlx::query::<DB>(query).bind(payout.as_str()).fetch_one(&mut **tx).await?.try_get(0)?)
+/// A late object of the payout, not its own, took money that hasn't come back, as far as is known.
+async fn late_is_alive(tx: &mut Tx, payout: &PayoutId, own: Option<&str>) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM foreign_payouts WHERE payout_id = $1 AND status NOT IN ('failed', 'canceled') \
+                 AND object_id <> $2)";
+    Ok(sqlx::query::<DB>(query).bind(payout.as_str()).bind(own.unwrap_or("")).fetch_one(&mut **tx).await?.try_get(0)?)
 }
 
 /// The bank took a reversal back after it had held: what nobody else took meanwhile is spent again, the rest is owed.

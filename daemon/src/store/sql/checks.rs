@@ -250,10 +250,13 @@ async fn count_reads(tx: &mut Tx, run: &RunId, count: ReadCount) -> Result<(), S
 }
 
 /// Reads that a run has asked of Stripe so far.
-pub(in crate::store) async fn reads(pool: &Pool, run: &RunId) -> Result<ReadCount, StoreError> {
+pub(in crate::store) async fn reads<'c>(
+    database: impl sqlx::Executor<'c, Database = DB>,
+    run: &RunId,
+) -> Result<ReadCount, StoreError> {
     let row = sqlx::query::<DB>("SELECT accounts, balances, listings FROM run_reads WHERE run_id = $1")
         .bind(run.as_str())
-        .fetch_optional(pool)
+        .fetch_optional(database)
         .await?;
     match row {
         Some(row) => Ok(ReadCount { accounts: row.try_get(0)?, balances: row.try_get(1)?, listings: row.try_get(2)? }),

@@ -2,14 +2,16 @@
 use super::{DB, Pool, Tx, accounts, begin_snapshot, books, cohort_ask, holds, plan, purses, rows};
 use crate::store::{
     StoreError,
-    door_types::{CreatorShow, PayoutRow},
+    door_types::{CreatorShow, PayoutRow, PlatformRefund},
     types::{PlanContext, PlannedPurse},
 };
-use payout_shared::id::CreatorId;
+use payout_shared::{id::CreatorId, money::Money};
 use sqlx::{AssertSqlSafe, Row};
 
 /// Payouts shown of one creator.
 const PAYOUTS: i64 = 6;
+/// Refunds shown of one creator.
+const REFUNDS: i64 = 20;
 /// Purses of one creator per page of the plan.
 const PURSES: i64 = 1000;
 
@@ -55,9 +57,41 @@ pub(in crate::store) async fn show(
         tags: cohort_ask::tags(&mut tx, creator).await?,
         accounts: accounts::of_creator(&mut tx, creator).await?,
         holds: holds::of_creator(&mut tx, creator, "").await?,
-        purses: purses(&mut tx, creator, decided).await?,
+        purses: purses(&mut tx, creator, now_ms, context, decided).await?,
         payouts: payouts(&mut tx, creator).await?,
+        platform_refunds: platform_refunds(&mut tx, creator).await?,
+        platform_refunds_total: count(&mut tx, creator, &format!("SELECT COUNT(*) {PLATFORM_REFUNDS}")).await?,
+        facts_waiting: count(&mut tx, creator, WAITING).await?,
     })
+}
+
+/// Refunds of a creator's sales that came without a reversal and went through.
+const PLATFORM_REFUNDS: &str = "FROM creator_earnings s JOIN earning_facts f ON f.charge_id = s.source_id WHERE s.creator_id = $1 \
+     AND s.source_type = 'charge' AND s.kind = 'sale' AND f.kind = 'refund' AND f.transfer_id IS NULL AND f.status NOT IN ('failed', 'canceled')";
+/// What was told of a creator's accounts, or of their sales, and isn't booked.
+const WAITING: &str = "SELECT COUNT(*) FROM earning_facts f WHERE NOT f.booked AND (EXISTS (SELECT 1 FROM creator_stripe_accounts a \
+     WHERE a.account_id = f.account_id AND a.creator_id = $1) OR EXISTS (SELECT 1 FROM creator_earnings s WHERE s.source_type = 'charge' \
+     AND s.source_id = f.charge_id AND s.kind = 'sale' AND s.creator_id = $1))";
+
+async fn count(tx: &mut Tx, creator: &CreatorId, query: &str) -> Result<i64, StoreError> {
+    let text = AssertSqlSafe(query.to_owned());
+    Ok(sqlx::query::<DB>(text).bind(creator.as_str()).fetch_one(&mut **tx).await?.try_get(0)?)
+}
+
+async fn platform_refunds(tx: &mut Tx, creator: &CreatorId) -> Result<Vec<PlatformRefund>, StoreError> {
+    let text = format!(
+        "SELECT f.fact_id, f.charge_id, f.amount_minor, f.currency, f.at_ms {PLATFORM_REFUNDS} ORDER BY f.at_ms DESC, f.fact_id DESC \
+         LIMIT {REFUNDS}"
+    );
+    let found = sqlx::query::<DB>(AssertSqlSafe(text)).bind(creator.as_str()).fetch_all(&mut **tx).await?;
+    found
+        .iter()
+        .map(|row| {
+            let (minor, code): (i64, String) = (row.try_get(2)?, row.try_get(3)?);
+            let amount = Money { minor, currency: rows::currency(&code)? };
+            Ok(PlatformRefund { refund: row.try_get(0)?, charge: row.try_get(1)?, amount, at_ms: row.try_get(4)? })
+        })
+        .collect()
 }
 
 /// What a run asked for now would decide of each purse with a free entry.
@@ -85,11 +119,14 @@ async fn decided(
 async fn purses(
     tx: &mut Tx,
     creator: &CreatorId,
+    now_ms: i64,
+    context: &PlanContext,
     mut decided: Vec<PlannedPurse>,
 ) -> Result<Vec<(payout_shared::books::PurseSums, Option<PlannedPurse>)>, StoreError> {
-    let text =
-        format!("{} WHERE e.creator_id = $1 GROUP BY e.account_id, e.currency ORDER BY e.account_id, e.currency", books::PURSES);
-    let found = sqlx::query::<DB>(AssertSqlSafe(text)).bind(creator.as_str()).fetch_all(&mut **tx).await?;
+    let mut query = books::purses_query(now_ms, context);
+    query.push(" WHERE e.creator_id = ").push_bind(creator.to_string());
+    query.push(" GROUP BY e.account_id, e.currency ORDER BY e.account_id, e.currency");
+    let found = query.build().fetch_all(&mut **tx).await?;
     found
         .iter()
         .map(|row| {

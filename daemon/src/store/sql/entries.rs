@@ -231,7 +231,7 @@ pub(super) async fn book_charges(
 }
 
 /// Facts of charges, the sales' own among them.
-async fn facts_of(tx: &mut Tx, charges: &[&str]) -> Result<BTreeMap<String, Vec<(Fact, bool)>>, StoreError> {
+pub(super) async fn facts_of(tx: &mut Tx, charges: &[&str]) -> Result<BTreeMap<String, Vec<(Fact, bool)>>, StoreError> {
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(told::COLUMNS).push(" FROM earning_facts f WHERE f.kind <> 'refund' AND f.charge_id IN (");
     push_list(&mut query, charges);
@@ -250,7 +250,7 @@ fn booked(row: &rows::AnyRow) -> Result<Booked, StoreError> {
     Ok(Booked { kind, source_type: row.try_get(2)?, source_id, amount_minor: row.try_get(4)? })
 }
 
-async fn booked_of(tx: &mut Tx, charges: &[&str]) -> Result<BTreeMap<String, Vec<Booked>>, StoreError> {
+pub(super) async fn booked_of(tx: &mut Tx, charges: &[&str]) -> Result<BTreeMap<String, Vec<Booked>>, StoreError> {
     let mut query = QueryBuilder::<DB>::new(
         "SELECT charge_id, kind, source_type, source_id, amount_minor FROM creator_earnings WHERE charge_id IN (",
     );
@@ -387,7 +387,7 @@ pub(in crate::store) async fn book_waiting(pool: &Pool, now_ms: i64, fence: Fenc
 }
 
 /// Asks for facts that wait and needn't any more.
-fn waiting_query(limit: i64) -> QueryBuilder<DB> {
+pub(super) fn waiting_query(limit: i64) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(told::COLUMNS).push(
         " FROM earning_facts f WHERE NOT f.booked AND ((f.kind = 'sale' OR f.charge_id IS NULL) \

@@ -2,6 +2,7 @@
 use super::{DB, Tx};
 use crate::store::StoreError;
 use payout_shared::{answer::PayoutObject, id::PayoutId};
+use sqlx::Row;
 
 /// Remembers an object that no payout's newest attempt explains: shown, never dropped.
 pub(super) async fn record(
@@ -29,4 +30,11 @@ pub(super) async fn record(
     .execute(&mut **tx)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Was the object noted beside this payout, as a late one of it?
+pub(super) async fn is_of(tx: &mut Tx, object: &PayoutObject, payout: &PayoutId) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM foreign_payouts WHERE object_id = $1 AND payout_id = $2)";
+    let row = sqlx::query::<DB>(query).bind(object.id.as_str()).bind(payout.as_str()).fetch_one(&mut **tx).await?;
+    Ok(row.try_get(0)?)
 }

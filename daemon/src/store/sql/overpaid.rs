@@ -5,18 +5,19 @@ use crate::store::{StoreError, types::Note};
 use payout_shared::{answer::PayoutObject, earning::EarningKind, id::PayoutId, payout::PayoutState};
 use sqlx::Row;
 
-/// Brings the overpaid entries of a payout to what they must come to, after one of its objects was seen. `executed`: its own object exists.
+/// Brings the overpaid entries of a payout to what they must come to, after one of its objects was seen. `own`: the payout's own object,
+/// which is no late one, even when it was taken for one before that was known.
 pub(super) async fn settle(
     tx: &mut Tx,
     now_ms: i64,
     payout: &PayoutId,
-    (state, executed): (PayoutState, bool),
+    (state, own): (PayoutState, Option<&str>),
     object: &PayoutObject,
 ) -> Result<Option<Note>, StoreError> {
     let row = sqlx::query::<DB>(
         "SELECT p.creator_id, p.account_id, p.currency, p.amount_minor, \
          CAST(COALESCE((SELECT SUM(f.amount_minor) FROM foreign_payouts f WHERE f.payout_id = p.id AND f.account_id = p.account_id \
-           AND f.currency = p.currency AND f.status NOT IN ('failed', 'canceled')), 0) AS BIGINT), \
+           AND f.currency = p.currency AND f.status NOT IN ('failed', 'canceled') AND f.object_id <> $2), 0) AS BIGINT), \
          CAST(COALESCE((SELECT SUM(i.amount_minor) FROM payout_items i WHERE i.payout_id = p.id AND i.released_at_ms IS NULL), 0) AS BIGINT), \
          CAST(COALESCE((SELECT SUM(e.amount_minor) FROM creator_earnings e WHERE e.kind = 'overpaid' AND e.account_id = p.account_id \
            AND e.currency = p.currency AND EXISTS (SELECT 1 FROM (SELECT f.object_id AS id FROM foreign_payouts f WHERE f.payout_id = p.id \
@@ -25,11 +26,12 @@ pub(super) async fn settle(
          FROM creator_payouts p WHERE p.id = $1",
     )
     .bind(payout.as_str())
+    .bind(own.unwrap_or(""))
     .fetch_one(&mut **tx)
     .await?;
     let (amount, late, locked, booked): (i64, i64, i64, i64) =
         (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?, row.try_get(6)?);
-    let own = if executed && is_out(state) { amount } else { 0 };
+    let own = if own.is_some() && is_out(state) { amount } else { 0 };
     let too_much = || StoreError::Broken(format!("what was paid for payout {payout} does not fit into 64 bits"));
     let paid = own.checked_add(late).and_then(|paid| paid.checked_sub(locked)).ok_or_else(too_much)?;
     // Only what left beyond its entries; while a payout's money is on its way back they are locked without any of it being out.

@@ -217,6 +217,9 @@ async fn an_object_that_differs_from_what_was_asked_holds_the_creator() {
     assert_eq!(world.held(0).await, ["late_execution"]);
     world.stripe.let_go();
     world.settle().await;
+    // It was the payout's own: nothing was paid beside it, and nothing is owed.
+    let owed = "SELECT COALESCE(SUM(amount_minor), 0) FROM creator_earnings WHERE kind = 'overpaid'";
+    assert_eq!(world.probe.number(owed).await, 0);
     world.books_equal().await;
 }
 

@@ -136,3 +136,39 @@ async fn a_release_without_a_cause_takes_every_hold_with_a_journal_row_each() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_reserved_disputed_estimated_refunded_by_the_platform_and_waiting_is_shown() {
+    each_database(async |database| {
+        let store = super::books_entries::everything(database).await;
+        let show = store.show_creator(&"creator1".into(), &context()).await.unwrap();
+        let (sums, decided) = &show.purses[0];
+        let kept: i64 = (900 - 180) + 450 + (360 - 180) + 360;
+        assert_eq!(
+            sums.reserved_minor, kept,
+            "a tenth of each sale since the policy, without what refunds and losses closed"
+        );
+        assert_eq!(sums.disputed_minor, 4_500, "of the open dispute; the lost one's is gone, the won one's came back");
+        assert_eq!(sums.estimated_minor, 9_000 + 4_500 + 3_600 + 3_600, "the file's sale is none");
+        let decided = decided.as_ref().unwrap();
+        assert_eq!((sums.mature_minor, sums.immature_minor + kept), (decided.mature_minor, decided.immature_minor));
+        let parts = sums.mature_minor + sums.immature_minor + sums.reserved_minor;
+        assert_eq!((parts, parts), (sums.free_minor, sums.entries_minor));
+        let refunds: Vec<_> = show.platform_refunds.iter().map(|r| (&*r.refund, &*r.charge, r.amount.minor)).collect();
+        assert_eq!((refunds, show.platform_refunds_total), (vec![("re_1", "ch_open", 70)], 1));
+        assert_eq!(show.facts_waiting, 0);
+        // Of an account that nobody knows, until it is known; and of a sale that isn't there.
+        assert_eq!(store.books().await.unwrap().facts_waiting, 2);
+        let later = super::books_entries::told(
+            payout_shared::entries::FactKind::Reversal,
+            "trr_early",
+            Some("ch_early"),
+            10,
+            "",
+        );
+        let token = fence(&store).await;
+        store.record_told(token, &[later], &[]).await.unwrap();
+        assert_eq!(store.show_creator(&"creator1".into(), &context()).await.unwrap().facts_waiting, 1);
+    })
+    .await;
+}

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 mod accounts;
 mod books;
+mod books_entries;
 mod cohorts;
 mod creators;
 mod csv;
 mod daemon;
+mod dry_runs;
 pub(crate) mod fixtures;
 mod import;
 mod inbox;
