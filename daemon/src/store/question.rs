@@ -1,6 +1,6 @@
 //! What the store is asked at size, each by its name: so that a test can hold every one of them to its indexes.
 use super::{
-    door_types::{PayoutFilter, PayoutPageRequest},
+    door_types::{CohortRow, PayoutFilter, PayoutPageRequest},
     types::{PlanContext, RunRow},
 };
 use payout_shared::id::{PayoutId, RunId};
@@ -75,4 +75,28 @@ pub enum Question<'a> {
     OnWire,
     /// Webhooks that nobody has looked at.
     InboxTodo,
+    /// Payouts whose turn comes soon; those that were put back once are asked for by themselves.
+    Ahead(&'a RunId, bool),
+    /// How the newest answers went, bank by bank.
+    Breaker(&'a RunId),
+    /// How a cohort's payouts went.
+    CohortFigures(&'a CohortRow),
+    /// What Stripe told, waited, and needn't any more.
+    Waiting,
+    /// Accounts behind this one whose estimated sales can be confirmed.
+    ToConfirm(&'a str),
+    /// Failed payouts that are tried again by themselves now.
+    Retries,
+    /// A page of what a rollback would do, behind this payout.
+    RollbackPage(&'a RunId, &'a str),
+    /// Planned payouts of a run that is taken back.
+    ToVoid(&'a RunId),
+    /// Pending payouts of it that are canceled next.
+    ToCancel(&'a RunId),
+    /// Paid ones that are reversed next.
+    ToReverse(&'a RunId),
+    /// Cancels and reversals whose outcome nobody knows.
+    UndoUnresolved,
+    /// What is left of taking it back.
+    UndoLeft(&'a RunId),
 }

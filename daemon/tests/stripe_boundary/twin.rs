@@ -95,6 +95,28 @@ async fn a_create_is_executed_once_listed_and_replayed() {
 }
 
 #[tokio::test]
+async fn all_accounts_are_had_by_pages_of_a_hundred_each_once_and_as_if_read_singly() {
+    let accounts = (0..230).map(|n| AccountSpec::new(&format!("acct_{n:03}"), "US", "usd", 100_000)).collect();
+    let twin = serve(Config { accounts, ..Config::default() }).await.unwrap();
+    let stripe = client(&twin, TEST_KEY, &Clock::system());
+    let (mut all, mut sizes, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let page = stripe.accounts(after.clone()).await.unwrap();
+        sizes.push(page.accounts.len());
+        all.extend(page.accounts);
+        match page.next_after {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(sizes, [100, 100, 30]);
+    let ids: HashSet<&str> = all.iter().map(|account| account.id.as_str()).collect();
+    assert_eq!(ids.len(), 230, "none twice, none left out");
+    let one = stripe.account(AccountId::new("acct_117")).await.unwrap();
+    assert_eq!(all.iter().find(|account| account.id == one.id), Some(&one));
+}
+
+#[tokio::test]
 async fn the_twin_knows_the_platform_and_refuses_strangers() {
     let world = world("").await;
     assert_eq!(world.stripe.platform().await, Ok(AccountId::new(PLATFORM_ACCOUNT)));

@@ -1,6 +1,10 @@
 //! How the database would answer what is asked at size: the very statements that the other bodies ask, not copies of them.
-use super::{DB, EXPLAIN, Pool, Query, accounts, attempts, inbox, intents, pages, plan, purses, run_counts};
+use super::{
+    DB, EXPLAIN, Pool, Query, accounts, attempts, breaker, checks, cohort_ask, confirm, entries, inbox, intents, pages, plan, purses, retry,
+    rollback, run_counts, undo,
+};
 use crate::store::{Question, StoreError, types::Wanted};
+use payout_shared::attempt::AttemptKind;
 use sqlx::{AssertSqlSafe, Execute, QueryBuilder, Row};
 use std::collections::HashMap;
 
@@ -42,8 +46,23 @@ pub(in crate::store) async fn explain(pool: &Pool, question: &Question<'_>) -> R
         Question::Unresolved => asked(pool, attempts::unresolved_query(0, 64)).await,
         Question::OnWire => asked(pool, attempts::on_wire_query()).await,
         Question::InboxTodo => asked(pool, inbox::todo_query(64)).await,
+        Question::Ahead(run, put_back) => built(pool, checks::ahead_query(run, 0, 0, 64, *put_back)).await,
+        Question::Breaker(run) => asked(pool, breaker::counts_query(run)).await,
+        Question::CohortFigures(cohort) => built(pool, cohort_ask::figures_query(cohort, NOW_MS)).await,
+        Question::Waiting => built(pool, entries::waiting_query(64)).await,
+        Question::ToConfirm(after) => asked(pool, confirm::to_confirm_query(NOW_MS, after, 64)).await,
+        Question::Retries => asked(pool, retry::due_query(NOW_MS, 64)).await,
+        Question::RollbackPage(run, after) => asked(pool, rollback::page_query(run, after, 1_000)).await,
+        Question::ToVoid(run) => built(pool, undo::void_query(run, 64)).await,
+        Question::ToCancel(run) => built(pool, undo::wanted_query(AttemptKind::Cancel, run, NOW_MS, 64)).await,
+        Question::ToReverse(run) => built(pool, undo::wanted_query(AttemptKind::Reverse, run, NOW_MS, 64)).await,
+        Question::UndoUnresolved => asked(pool, undo::unresolved_query(NOW_MS, 64)).await,
+        Question::UndoLeft(run) => asked(pool, undo::left_query(run, NOW_MS)).await,
     }
 }
+
+/// A moment like those that are asked about (December 2026), for what is planned by the values that are bound.
+const NOW_MS: i64 = 1_796_000_000_000;
 
 fn key(place: &str) -> Result<purses::Key, StoreError> {
     purses::place_key(place)

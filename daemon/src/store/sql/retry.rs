@@ -1,6 +1,6 @@
 //! Trying failed payouts again, in bulk: their rows are locked, judged by the core on what is so now, and the accepted ones are planned
 //! again with the same items, in one transaction.
-use super::{DB, FOR_UPDATE_OF_P, Pool, Tx, begin, change, cohort_ask, commit, facts, journal, lease, overrides, purses, runs};
+use super::{DB, FOR_UPDATE_OF_P, Pool, Query, Tx, begin, change, cohort_ask, commit, facts, journal, lease, overrides, purses, runs};
 use crate::store::{
     StoreError,
     types::{Change, Fence, PlanContext, Retried, RetryAsk},
@@ -245,14 +245,17 @@ async fn put_off(tx: &mut Tx, now_ms: i64, refused: &[(PayoutId, i64, NoRetry)])
     Ok(())
 }
 
-/// Failed payouts that are to be tried again by themselves now.
-pub(in crate::store) async fn due(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<PayoutId>, StoreError> {
-    let found = sqlx::query::<DB>(
+/// Asks for failed payouts that are to be tried again by themselves now.
+pub(super) fn due_query(now_ms: i64, limit: i64) -> Query {
+    sqlx::query::<DB>(
         "SELECT id FROM creator_payouts WHERE retry_at_ms IS NOT NULL AND retry_at_ms <= $1 ORDER BY retry_at_ms, id LIMIT $2",
     )
     .bind(now_ms)
     .bind(limit)
-    .fetch_all(pool)
-    .await?;
+}
+
+/// Failed payouts that are to be tried again by themselves now.
+pub(in crate::store) async fn due(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<PayoutId>, StoreError> {
+    let found = due_query(now_ms, limit).fetch_all(pool).await?;
     found.iter().map(|row| Ok(PayoutId::new(row.try_get::<String, _>(0)?))).collect()
 }

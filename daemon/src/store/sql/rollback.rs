@@ -1,5 +1,5 @@
 //! The rollback of a run, as people ask for it: its rows with what can be done about each, and its confirmation.
-use super::{DB, Pool, begin, commit, journal, reversals, rows, runs};
+use super::{DB, Pool, Query, begin, commit, journal, reversals, rows, runs};
 use crate::store::{
     StoreError,
     types::{By, Confirm, Note, RollbackRow, RollbackShow, RunRow},
@@ -13,15 +13,9 @@ use payout_shared::{
 };
 use sqlx::Row;
 
-/// A page of a run's payouts behind an id, in the order of their ids, each with what can be done about it now.
-pub(in crate::store) async fn page(
-    pool: &Pool,
-    run: &RunId,
-    after: &str,
-    limit: i64,
-    now_ms: i64,
-) -> Result<Vec<RollbackRow>, StoreError> {
-    let found = sqlx::query::<DB>(
+/// Asks for a page of a run's payouts behind an id.
+pub(super) fn page_query(run: &RunId, after: &str, limit: i64) -> Query {
+    sqlx::query::<DB>(
         "SELECT p.id, p.creator_id, p.amount_minor, p.currency, p.state, p.changed_at_ms, COALESCE(t.arrival_ms, p.created_at_ms), \
          b.country, COALESCE(b.destination_id = p.destination_id, FALSE), \
          (SELECT u.state FROM payout_attempts u WHERE u.payout_id = p.id AND u.kind = 'cancel' AND u.number = 1), \
@@ -30,11 +24,20 @@ pub(in crate::store) async fn page(
          LEFT JOIN account_banks b ON b.account_id = p.account_id AND b.currency = p.currency \
          WHERE p.run_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3",
     )
-    .bind(run.as_str())
-    .bind(after)
+    .bind(run.as_str().to_owned())
+    .bind(after.to_owned())
     .bind(limit)
-    .fetch_all(pool)
-    .await?;
+}
+
+/// A page of a run's payouts behind an id, in the order of their ids, each with what can be done about it now.
+pub(in crate::store) async fn page(
+    pool: &Pool,
+    run: &RunId,
+    after: &str,
+    limit: i64,
+    now_ms: i64,
+) -> Result<Vec<RollbackRow>, StoreError> {
+    let found = page_query(run, after, limit).fetch_all(pool).await?;
     found.iter().map(|row| read(row, now_ms)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Taking back, as the engine does it: planned payouts are voided, pending ones get a committed cancel, paid ones an approved reversal, each
 //! with its key before anything leaves; and what is left to do of it.
-use super::{DB, FOR_SHARE, FOR_UPDATE_OF_P, Pool, Tx, begin, change, commit, journal, lease, rows, sends};
+use super::{DB, FOR_SHARE, FOR_UPDATE_OF_P, Pool, Query, Tx, begin, change, commit, journal, lease, rows, sends};
 use crate::store::{
     StoreError,
     types::{AttemptChange, By, Change, Fence, Gate, KnownAttempt, Note, UndoBodies, UndoIntent, UndoLeft, UndoUnresolved},
@@ -18,6 +18,17 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 /// Said of a payout that is voided with its run.
 const TAKEN_BACK: &str = "its run was taken back before it was sent; its earnings are free";
 
+/// Asks for planned payouts of a run of which nothing can have left.
+pub(super) fn void_query(run: &RunId, limit: i64) -> QueryBuilder<DB> {
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT p.id, p.attempts, t.key FROM creator_payouts p LEFT JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' \
+         AND t.number = p.attempts WHERE p.state = 'planned' AND (t.key IS NULL OR (NOT t.on_wire AND t.ambiguous_sends = 0)) \
+         AND p.run_id = ",
+    );
+    query.push_bind(run.as_str().to_owned()).push(" ORDER BY p.not_before_ms, p.id LIMIT ").push_bind(limit).push(FOR_UPDATE_OF_P);
+    query
+}
+
 /// Voids planned payouts of a run that is being taken back; a retry is failed again. Gives how many.
 pub(in crate::store) async fn void(pool: &Pool, fence: Fence, now_ms: i64, run: &RunId, limit: i64) -> Result<usize, StoreError> {
     let mut tx = begin(pool).await?;
@@ -25,13 +36,7 @@ pub(in crate::store) async fn void(pool: &Pool, fence: Fence, now_ms: i64, run: 
     if !is_aborting(&mut tx, run).await? {
         return Ok(0);
     }
-    let text = format!(
-        "SELECT p.id, p.attempts, t.key FROM creator_payouts p LEFT JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' \
-         AND t.number = p.attempts WHERE p.run_id = $1 AND p.state = 'planned' \
-         AND NOT EXISTS (SELECT 1 FROM payout_attempts w WHERE w.payout_id = p.id AND w.kind = 'create' AND w.number = p.attempts \
-           AND (w.on_wire OR w.ambiguous_sends > 0)) ORDER BY p.not_before_ms, p.id LIMIT $2{FOR_UPDATE_OF_P}"
-    );
-    let found = sqlx::query::<DB>(AssertSqlSafe(text)).bind(run.as_str()).bind(limit).fetch_all(&mut *tx).await?;
+    let found = void_query(run, limit).build().fetch_all(&mut *tx).await?;
     let changes: Vec<Change> = found.iter().map(voided).collect::<Result<_, _>>()?;
     if changes.is_empty() {
         return Ok(0);
@@ -66,22 +71,28 @@ async fn is_aborting(tx: &mut Tx, run: &RunId) -> Result<bool, StoreError> {
 }
 
 /// Asks for payouts of a run whose cancel, or approved reversal, may leave now.
-fn wanted_query(kind: AttemptKind, run: &RunId, now_ms: i64, limit: i64) -> QueryBuilder<DB> {
+pub(super) fn wanted_query(kind: AttemptKind, run: &RunId, now_ms: i64, limit: i64) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new(
         "SELECT p.id, p.account_id, p.currency, p.amount_minor, p.number, p.destination_id, p.stripe_payout_id, u.key, u.body, \
          COALESCE(u.ambiguous_sends, 0) FROM creator_payouts p LEFT JOIN payout_attempts u ON u.payout_id = p.id AND u.kind = ",
     );
     query.push_bind(kind.as_str()).push(" AND u.number = 1 WHERE p.run_id = ").push_bind(run.as_str().to_owned());
-    match kind {
-        AttemptKind::Cancel | AttemptKind::Create => query.push(" AND p.state = 'pending' AND (u.key IS NULL OR u.state = 'waiting')"),
-        AttemptKind::Reverse => query.push(
-            " AND ((p.state IN ('paid', 'settled') AND u.key IS NULL) OR (p.state = 'reversing' AND u.state = 'waiting')) \
-             AND EXISTS (SELECT 1 FROM rollback_reversals v WHERE v.payout_id = p.id AND v.approved_at_ms IS NOT NULL)",
-        ),
-    };
     // What is asked for the first time waits for nothing; a pending one whose cancel was refused waits for ever.
-    query.push(" AND p.stripe_payout_id IS NOT NULL AND (p.state IN ('paid', 'settled') OR p.not_before_ms <= ").push_bind(now_ms);
-    query.push(")");
+    match kind {
+        AttemptKind::Cancel | AttemptKind::Create => {
+            query.push(" AND p.state = 'pending' AND (u.key IS NULL OR u.state = 'waiting') AND p.not_before_ms <= ").push_bind(now_ms);
+        }
+        AttemptKind::Reverse => {
+            query.push(
+                " AND ((p.state IN ('paid', 'settled') AND u.key IS NULL) OR (p.state = 'reversing' AND u.state = 'waiting' \
+                 AND p.not_before_ms <= ",
+            );
+            query.push_bind(now_ms).push(
+                ")) AND EXISTS (SELECT 1 FROM rollback_reversals v WHERE v.payout_id = p.id AND v.approved_at_ms IS NOT NULL)",
+            );
+        }
+    }
+    query.push(" AND p.stripe_payout_id IS NOT NULL");
     query.push(" ORDER BY p.not_before_ms, p.id LIMIT ").push_bind(limit).push(FOR_UPDATE_OF_P);
     query
 }
@@ -197,9 +208,9 @@ fn note(intent: &UndoIntent, gate: Gate) -> Note {
     }
 }
 
-/// Cancels and reversals whose outcome nobody knows, with nothing of them on the wire: their object is looked up.
-pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<UndoUnresolved>, StoreError> {
-    let found = sqlx::query::<DB>(
+/// Asks for cancels and reversals whose outcome nobody knows, with nothing of them on the wire.
+pub(super) fn unresolved_query(now_ms: i64, limit: i64) -> Query {
+    sqlx::query::<DB>(
         "SELECT t.payout_id, t.run_id, t.kind, t.key, t.account_id, p.stripe_payout_id, t.no_resend, t.ambiguous_sends, \
          COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.sends, c.key, c.amount_minor, c.currency, c.destination_id \
          FROM payout_attempts t JOIN creator_payouts p ON p.id = t.payout_id \
@@ -209,8 +220,11 @@ pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -
     )
     .bind(now_ms)
     .bind(limit)
-    .fetch_all(pool)
-    .await?;
+}
+
+/// Cancels and reversals whose outcome nobody knows: their object is looked up.
+pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -> Result<Vec<UndoUnresolved>, StoreError> {
+    let found = unresolved_query(now_ms, limit).fetch_all(pool).await?;
     let read = |row: &rows::AnyRow| {
         let (id, kind): (String, String) = (row.try_get(0)?, row.try_get(2)?);
         let (account, code): (String, String) = (row.try_get(4)?, row.try_get(13)?);
@@ -242,8 +256,8 @@ pub(in crate::store) async fn unresolved(pool: &Pool, now_ms: i64, limit: i64) -
     found.iter().map(read).collect()
 }
 
-/// What is left to be done of taking a run back.
-pub(in crate::store) async fn left(pool: &Pool, run: &RunId, now_ms: i64) -> Result<UndoLeft, StoreError> {
+/// Asks what is left to be done of taking a run back.
+pub(super) fn left_query(run: &RunId, now_ms: i64) -> Query {
     let is = |states: &str| format!("EXISTS (SELECT 1 FROM creator_payouts p WHERE p.run_id = $1 AND p.state IN ({states}))");
     let cancelable = "p.state = 'pending' AND NOT EXISTS (SELECT 1 FROM payout_attempts u WHERE u.payout_id = p.id AND u.kind = 'cancel' \
          AND u.state IN ('refused', 'executed'))";
@@ -264,7 +278,12 @@ pub(in crate::store) async fn left(pool: &Pool, run: &RunId, now_ms: i64) -> Res
         is("'submitting', 'unknown'"),
         is("'in_transit', 'reversing'"),
     );
-    let row = sqlx::query::<DB>(AssertSqlSafe(text)).bind(run.as_str()).bind(now_ms).fetch_one(pool).await?;
+    sqlx::query::<DB>(AssertSqlSafe(text)).bind(run.as_str().to_owned()).bind(now_ms)
+}
+
+/// What is left to be done of taking a run back.
+pub(in crate::store) async fn left(pool: &Pool, run: &RunId, now_ms: i64) -> Result<UndoLeft, StoreError> {
+    let row = left_query(run, now_ms).fetch_one(pool).await?;
     Ok(UndoLeft {
         planned: row.try_get(0)?,
         unanswered: row.try_get(1)?,

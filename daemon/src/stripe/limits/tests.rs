@@ -126,3 +126,50 @@ async fn a_global_limit_slows_reads_and_creates_alike() {
     assert!(limits.try_read(ReadClass::Balance).is_err());
     assert_eq!(limits.create_milli_per_s(), 14_500);
 }
+
+/// Reads all it can of a class for `ms`; gives how many.
+fn read_for(limits: &Limits, hand: &ManualClock, class: ReadClass, ms: i64) -> usize {
+    let (mut count, start) = (0, limits.0.clock.boot());
+    loop {
+        match limits.try_read(class) {
+            Ok(()) => count += 1,
+            Err(at) if at.ms_since(start) >= ms => {
+                hand.advance(start.plus_ms(ms).ms_since(limits.0.clock.boot()));
+                return count;
+            }
+            Err(at) => hand.advance(at.ms_since(limits.0.clock.boot())),
+        }
+    }
+}
+
+#[test]
+fn a_limited_read_halves_its_class_alone_and_it_grows_back() {
+    let (limits, hand) = limits(Rates::default());
+    // All that was saved up is spent: 20 a second from here on.
+    read_for(&limits, &hand, ReadClass::Payouts, 1_000);
+    assert_eq!(read_for(&limits, &hand, ReadClass::Payouts, 1_000), 20);
+    (0..20).for_each(|_| limits.slow_down_reads(ReadClass::Payouts, Some("endpoint-rate"), None));
+    // 10 a second, and half a read a second more each second: once, however many were on the wire.
+    let seconds: Vec<usize> = (0..4).map(|_| read_for(&limits, &hand, ReadClass::Payouts, 1_000)).collect();
+    assert!(seconds[0] == 10 && seconds.iter().sum::<usize>() <= 10 + 10 + 11 + 12, "{seconds:?}");
+    // Neither another class nor the creates know of it.
+    assert_eq!(limits.create_milli_per_s(), 14_500);
+    assert_eq!(limits.take_creates(100), 5);
+    assert_eq!(read_for(&limits, &hand, ReadClass::Balance, 1_000), 4 + 19);
+    read_for(&limits, &hand, ReadClass::Payouts, 20_000);
+    assert_eq!(read_for(&limits, &hand, ReadClass::Payouts, 1_000), 20, "it has recovered");
+}
+
+#[test]
+fn a_storm_of_limited_reads_ends_at_one_a_second_and_recovers() {
+    let (limits, hand) = limits(Rates::default());
+    (0..20).for_each(|_| {
+        limits.slow_down_reads(ReadClass::Account, None, None);
+        hand.advance(1_000);
+    });
+    limits.slow_down_reads(ReadClass::Account, None, None);
+    let first = read_for(&limits, &hand, ReadClass::Account, 1_000);
+    assert!(first <= 1, "{first} in the second after the last of them");
+    read_for(&limits, &hand, ReadClass::Account, 38_000);
+    assert_eq!(read_for(&limits, &hand, ReadClass::Account, 1_000), 20);
+}
