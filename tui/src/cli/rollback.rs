@@ -105,7 +105,7 @@ async fn confirm(session: &Session, run: String, hash: String, reason: String) -
             let mut out = vec![format!("run {run}: {}, {} to take back (#{})", reply.state, text::count(reply.to_do), reply.seq)];
             if reply.to_approve > 0 {
                 let n = text::count(reply.to_approve);
-                out.push(format!("{n} of them are paid: each is reversed only once a second person has approved it"));
+                out.push(format!("{n} of them are paid: each is reversed only once a second person has approved it: payout requests"));
             }
             out.push(format!("how far it is: payout run show {}", text::shell_word(&run)));
             out
