@@ -23,14 +23,17 @@ pub(super) async fn ask(
     confirm: &Confirm,
     (by, reason): (&By, &str),
 ) -> Result<Vec<Note>, StoreError> {
+    // What waited and can't be reversed any more waits for nobody.
+    sqlx::query::<DB>("DELETE FROM rollback_reversals WHERE run_id = $1 AND approved_at_ms IS NULL")
+        .bind(run.id.as_str())
+        .execute(&mut **tx)
+        .await?;
     for chunk in confirm.reversals.chunks(IDS_PER_STATEMENT) {
         let mut insert = QueryBuilder::<DB>::new("INSERT INTO rollback_reversals (payout_id, run_id, number) ");
         insert.push_values(chunk, |mut values, id| {
             values.push_bind(id.as_str()).push_bind(run.id.as_str()).push_bind(number);
         });
-        insert.push(
-            " ON CONFLICT (payout_id) DO UPDATE SET number = excluded.number WHERE rollback_reversals.approved_at_ms IS NULL",
-        );
+        insert.push(" ON CONFLICT (payout_id) DO NOTHING");
         insert.build().persistent(false).execute(&mut **tx).await?;
     }
     let mut notes = Vec::new();

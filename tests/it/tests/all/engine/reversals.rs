@@ -135,9 +135,15 @@ async fn a_rollback_that_is_confirmed_again_asks_again_and_the_old_question_expi
     assert_eq!(again.len(), 1);
     assert!(again[0].id != request.id && again[0].hash != request.hash, "another rollback");
     assert!(world.yes(&request, &bob()).await.unwrap_err().contains("expired"));
-    approve(&world, &again[0]).await;
+    let replaced = format!("UPDATE account_banks SET destination_id = 'ba_other' WHERE account_id = '{}'", account(0));
+    world.database.execute(&replaced).await;
+    confirm(&world, &run).await;
+    let last = world.waiting().await.remove(0);
+    assert!(last.detail.contains("2000") && !last.detail.contains("3000"), "{}", last.detail);
+    approve(&world, &last).await;
     world.settle().await;
-    assert_eq!((states(&world).await, reverses(&world)), (vec!["reversed".to_owned(); 2], 2));
+    assert_eq!((states(&world).await, reverses(&world)), (vec!["paid".to_owned(), "reversed".to_owned()], 1));
+    assert_eq!(world.state(&run).await, RunState::Aborted, "nothing waits for anybody");
     world.check().await;
 }
 

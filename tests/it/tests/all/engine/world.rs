@@ -307,7 +307,9 @@ impl World {
             let next = self.step().await;
             let waiting = "SELECT COUNT(*) FROM creator_payouts WHERE state IN ('planned', 'submitting')";
             let runs = self.store.open_runs().await.unwrap();
-            let moving = runs.iter().any(|run| !matches!(run.state, RunState::Running | RunState::Paused));
+            // One that is taken back waits for what is on its way to the bank.
+            let still = |run: &RunRow| matches!(run.state, RunState::Running | RunState::Paused | RunState::Aborting);
+            let moving = !runs.iter().all(still);
             let absent = "SELECT COUNT(*) FROM creator_payouts p JOIN payout_attempts t ON t.payout_id = p.id \
                           WHERE p.state = 'unknown' AND t.absent_listings < 4";
             if !moving

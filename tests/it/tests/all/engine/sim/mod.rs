@@ -2,6 +2,7 @@
 //! `PAYOUTD_SEEDS=n` walks that many (`./tests/run --soak n`), as many at a time as there are cores.
 mod coverage;
 mod fault;
+mod people;
 mod walk;
 
 use crate::databases::Database;

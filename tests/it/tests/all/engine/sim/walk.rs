@@ -3,13 +3,13 @@
 use super::{
     super::{
         trouble::Trouble,
-        world::{SETTLE_MS, World, account, ann, creator},
+        world::{SETTLE_MS, World, account, ann},
     },
     coverage::{Coverage, Met},
     fault::Fault,
 };
 use crate::databases::{Database, START_MS};
-use payout_shared::run::{RunEvent, RunKind, RunState};
+use payout_shared::run::{RunKind, RunState};
 use payoutd::{
     engine::Engine,
     store::{fault::CommitFault, types::RunRow},
@@ -19,23 +19,23 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::sync::Arc;
 use stripe_twin::{AccountChange, BankSpec, Event, FaultPlan};
 
-const CREATORS: usize = 8;
+pub(super) const CREATORS: usize = 8;
 pub(super) const STEPS: u64 = 200;
 const HOUR_MS: i64 = 3_600_000;
 /// Days between two cycles.
 const CYCLE_DAYS: i64 = 14;
 
 pub(super) struct Walk {
-    world: World,
-    dice: StdRng,
-    runs: Vec<RunRow>,
+    pub(super) world: World,
+    pub(super) dice: StdRng,
+    pub(super) runs: Vec<RunRow>,
     /// A daemon that lost the lease and doesn't know it yet.
     other: Option<Engine>,
     /// Told by Stripe, in its order: not delivered yet, or to be delivered again.
     mail: Vec<Event>,
     /// Told by Stripe and lost until the end.
     lost: Vec<Event>,
-    manual: i8,
+    pub(super) manual: i8,
     cycles: i64,
     daemons: u32,
     seed: u64,
@@ -65,7 +65,10 @@ impl Walk {
         world.lease_ages = true;
         world.rates.create_concurrency = dice.random_range(1..8);
         world.rates.create_milli_per_s = dice.random_range(2_000..20_000);
-        world.stripe.twin.set_faults("paid-then-failed=15".parse::<FaultPlan>().unwrap());
+        world
+            .stripe
+            .twin
+            .set_faults("paid-then-failed=15,reversal-refused=10,reversal-fails=20".parse::<FaultPlan>().unwrap());
         for n in 0..2 {
             let bank = BankSpec { fails_with: Some("account_closed".to_owned()), ..BankSpec::default() };
             let change = AccountChange { banks: Some(vec![bank]), ..AccountChange::default() };
@@ -203,39 +206,6 @@ impl Walk {
         }
     }
 
-    /// What people do: holds, pauses, further runs.
-    async fn people(&mut self) {
-        let n = self.dice.random_range(0..CREATORS);
-        match self.dice.random_range(0..20) {
-            0..4 => {
-                let _ = self.world.store.hold(&creator(n), "look", "a look", &ann()).await.unwrap();
-            }
-            4..9 => {
-                for hold in self.world.store.holds().await.unwrap() {
-                    if hold.creator == creator(n) {
-                        self.world.store.release_hold(&hold.creator, &hold.cause, "fine", &ann()).await.unwrap();
-                    }
-                }
-            }
-            9..15 => {
-                let run = self.runs.choose(&mut self.dice).unwrap();
-                let event = if self.dice.random_bool(0.35) { RunEvent::Pause } else { RunEvent::Resume };
-                // Refused where it makes no sense.
-                let _ = self.world.store.change_run(None, &run.id, event, &ann(), Some("walk")).await;
-            }
-            15 => {
-                self.world.store.pause_all(&ann(), "walk").await.unwrap();
-            }
-            16..19 => {
-                self.world.store.resume_all(&ann(), "walk").await.unwrap();
-            }
-            _ => {
-                self.manual += 1;
-                self.runs.push(self.world.run(self.manual, RunKind::Manual).await);
-            }
-        }
-    }
-
     /// What happens in the marketplace.
     async fn market(&mut self) {
         let n = self.dice.random_range(0..CREATORS);
@@ -282,6 +252,7 @@ impl Walk {
     /// Everything is healed, released, resumed, delivered: nothing may be left open.
     async fn end(&mut self) {
         self.other = None;
+        self.decide_all().await;
         let world = &mut self.world;
         world.stripe.heal();
         world.stripe.let_go();
@@ -306,6 +277,9 @@ impl Walk {
                 world.put(&event).await;
             }
         }
+        let taken_back = "SELECT COUNT(*) FROM payout_runs r WHERE r.state = 'aborting' AND NOT EXISTS (SELECT 1 FROM creator_payouts p \
+                          WHERE p.run_id = r.id AND p.state = 'unknown')";
+        self.world.until("all is taken back", async |world| world.probe.number(taken_back).await == 0).await;
         self.met.look(&mut self.coverage, &self.world).await;
         self.holds("the end").await;
         self.world.ledgers_equal().await;
