@@ -10,6 +10,7 @@
 )]
 
 pub mod absence;
+pub mod adopt;
 pub mod answer;
 pub mod approval;
 pub mod attempt;

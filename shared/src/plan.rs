@@ -31,6 +31,8 @@ pub struct PurseFacts {
     pub active_payout: Option<String>,
     /// A payout on the purse's balance that is none of ours, not adopted yet.
     pub foreign_payout: Option<String>,
+    /// The creator's current account, when this one isn't it any more.
+    pub replaced_by: Option<AccountId>,
     /// What Stripe holds in it, as last read; `None` = never read.
     pub stripe: Option<StripeFacts>,
     /// Where Stripe holds less than is payable: Σ of the entries chosen by [`crate::short::fifo`], once they were read.
@@ -118,6 +120,8 @@ pub enum SkipReason {
     StripeShort,
     /// Over the cap per payout.
     OverCap,
+    /// The creator has another account by now.
+    AccountReplaced,
     /// The account was never read.
     AccountUnread,
     /// Stripe doesn't pay out for the account.
@@ -138,7 +142,7 @@ pub enum SkipReason {
 
 impl SkipReason {
     /// Every reason, in the order in which they are looked for: the first that applies is the one that is said.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::CreatorDisabled,
         Self::SettingsDisabled,
         Self::NotInBeta,
@@ -151,6 +155,7 @@ impl SkipReason {
         Self::BelowMinimum,
         Self::StripeShort,
         Self::OverCap,
+        Self::AccountReplaced,
         Self::AccountUnread,
         Self::PayoutsDisabled,
         Self::ScheduleNotManual,
@@ -177,6 +182,7 @@ impl SkipReason {
             Self::BelowMinimum => "below_minimum",
             Self::StripeShort => "stripe_short",
             Self::OverCap => "over_cap",
+            Self::AccountReplaced => "account_replaced",
             Self::AccountUnread => "account_unread",
             Self::PayoutsDisabled => "payouts_disabled",
             Self::ScheduleNotManual => "schedule_not_manual",
@@ -361,13 +367,24 @@ fn barred_creator(facts: &PurseFacts) -> Option<(SkipReason, String)> {
 fn barred_purse(facts: &PurseFacts) -> Option<(SkipReason, String)> {
     let foreign = facts.foreign_payout.as_ref()?;
     let sentence = format!(
-        "payout {foreign} was made on this balance, and not by us: nothing more is paid from it until somebody has adopted it"
+        "payout {foreign} was made on this balance, and not by us: nothing more is paid from it until somebody has adopted it \
+         (payout adopt {foreign} --creator {})",
+        facts.creator
     );
     Some((SkipReason::ForeignPayout, sentence))
 }
 
 /// The bank account that can be paid to, or why there is none.
 fn usable_account(facts: &PurseFacts, rules: &PlanRules) -> Result<DestinationId, (SkipReason, String)> {
+    if let Some(current) = &facts.replaced_by {
+        return Err((
+            SkipReason::AccountReplaced,
+            format!(
+                "account {} was replaced by {current}: what lies on it stays there (payout creator account {} {} pays from it again)",
+                facts.account, facts.creator, facts.account
+            ),
+        ));
+    }
     let Some(account) = &facts.account_facts else {
         return Err((SkipReason::AccountUnread, format!("account {} was not read from Stripe yet", facts.account)));
     };

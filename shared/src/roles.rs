@@ -41,7 +41,7 @@ pub enum Action {
     Arm,
     /// Importing earnings.
     Import,
-    /// Retrying, resolving and taking back payouts.
+    /// Retrying, resolving, adopting and taking back payouts; which account of a creator is paid.
     Correct,
     /// Cohorts and tags: who a rollout pays.
     Rollout,
@@ -109,7 +109,7 @@ impl Action {
             Self::Resume => "resume",
             Self::Arm => "arm or disarm the schedule",
             Self::Import => "import earnings",
-            Self::Correct => "retry, resolve or take back payouts",
+            Self::Correct => "retry, resolve, adopt or take back payouts, or change an account",
             Self::Rollout => "change cohorts and tags",
             Self::OverrideGate => "open a cohort past its gate",
             Self::Approve => "approve",

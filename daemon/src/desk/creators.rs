@@ -12,6 +12,9 @@ use crate::store::{
 use payout_proto::v1;
 use payout_shared::{books::PurseSums, cohort::Place, id::CreatorId, plan::SkipReason};
 
+/// Payouts past us that are shown of one creator.
+const FOREIGN_MAX: i64 = 20;
+
 /// Which lines of a page are wanted.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted {
@@ -81,6 +84,7 @@ impl Desk {
     /// [`StoreError::NotFound`], [`StoreError::Database`], [`StoreError::Broken`].
     pub async fn creator(&self, creator: &CreatorId) -> Result<v1::ShowCreatorReply, StoreError> {
         let show = self.store.show_creator(creator, &self.store.plan_context().await?).await?;
+        let foreign = self.store.foreign_payouts(Some(creator), false, FOREIGN_MAX).await?;
         let CreatorShow { creator, user_enabled, settings_enabled, beta_open, minimum, cohort, tags, .. } = show;
         let purses = show.purses.into_iter().map(|(sums, decided)| purse(&creator, &sums, decided));
         Ok(v1::ShowCreatorReply {
@@ -102,6 +106,7 @@ impl Desk {
             platform_refunds: show.platform_refunds.into_iter().map(platform_refund).collect(),
             platform_refunds_total: show.platform_refunds_total,
             facts_waiting: show.facts_waiting,
+            foreign: foreign.into_iter().map(rows::foreign).collect(),
         })
     }
 }

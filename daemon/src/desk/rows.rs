@@ -1,6 +1,6 @@
 //! Rows of the store as the control API's messages.
 use crate::store::{
-    door_types::{AttemptRow, BooksReport, CauseRow, ItemRow, MoneyCount, PayoutRow},
+    door_types::{AttemptRow, BooksReport, CauseRow, ForeignRow, ItemRow, MoneyCount, PayoutRow},
     types::RollbackShow,
 };
 use payout_proto::v1;
@@ -24,6 +24,25 @@ pub fn payout(row: PayoutRow) -> v1::PayoutRow {
         request_id: row.request_id.unwrap_or_default(),
         created_at_ms: row.created_at_ms,
         changed_at_ms: row.changed_at_ms,
+    }
+}
+
+/// A payout on a creator's account that none of ours explains.
+#[must_use]
+pub fn foreign(row: ForeignRow) -> v1::ForeignPart {
+    v1::ForeignPart {
+        bars: row.bars(),
+        object_id: row.object.to_string(),
+        account_id: row.account.to_string(),
+        creator_id: row.creator.to_string(),
+        amount: Some(row.amount.into()),
+        status: row.status,
+        automatic: row.automatic,
+        why: row.why,
+        created_at_ms: row.created_ms,
+        adopted_at_ms: row.adopted_at_ms.unwrap_or_default(),
+        adopted_by: row.adopted_by.unwrap_or_default(),
+        returned_at_ms: row.returned_at_ms.unwrap_or_default(),
     }
 }
 

@@ -8,6 +8,8 @@ macro_rules! bodies {
         pub(in crate::store) mod accounts;
         #[path = "../sql/adjustments.rs"]
         mod adjustments;
+        #[path = "../sql/adopt.rs"]
+        pub(in crate::store) mod adopt;
         #[path = "../sql/approvals.rs"]
         pub(in crate::store) mod approvals;
         #[path = "../sql/attempts.rs"]
@@ -36,6 +38,8 @@ macro_rules! bodies {
         pub(in crate::store) mod confirm;
         #[path = "../sql/creators.rs"]
         pub(in crate::store) mod creators;
+        #[path = "../sql/current.rs"]
+        pub(in crate::store) mod current;
         #[path = "../sql/entries.rs"]
         pub(in crate::store) mod entries;
         #[path = "../sql/explain.rs"]
@@ -43,7 +47,7 @@ macro_rules! bodies {
         #[path = "../sql/facts.rs"]
         mod facts;
         #[path = "../sql/foreign.rs"]
-        mod foreign;
+        pub(in crate::store) mod foreign;
         #[path = "../sql/holding.rs"]
         pub(in crate::store) mod holding;
         #[path = "../sql/holds.rs"]

@@ -1,8 +1,8 @@
 //! What goes in and out of the store.
 mod undo;
 pub use undo::{
-    Claimed, Confirm, KnownReversal, Retried, RetryAsk, RollbackRow, RollbackShow, UndoBodies, UndoIntent, UndoLeft,
-    UndoUnresolved,
+    AdoptAsk, Adopted, Claimed, Confirm, KnownReversal, Retried, RetryAsk, RollbackRow, RollbackShow, UndoBodies,
+    UndoIntent, UndoLeft, UndoUnresolved,
 };
 
 use payout_shared::{

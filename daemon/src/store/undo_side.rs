@@ -1,15 +1,16 @@
 //! What is proven, tried again and taken back in the store: by people through the doors, and by the engine with its token.
 use super::{
     Store, StoreError,
+    door_types::ForeignRow,
     types::{
-        By, Claimed, Confirm, Fence, Gate, KnownReversal, Retried, RetryAsk, RollbackRow, RollbackShow, RunRow,
-        UndoBodies, UndoIntent, UndoLeft, UndoUnresolved,
+        AdoptAsk, Adopted, By, Claimed, Confirm, Fence, Gate, KnownReversal, Retried, RetryAsk, RollbackRow,
+        RollbackShow, RunRow, UndoBodies, UndoIntent, UndoLeft, UndoUnresolved,
     },
 };
 use payout_shared::{
     attempt::AttemptKind,
     breaker::BankCount,
-    id::{ObjectId, PayoutId, RunId},
+    id::{CreatorId, ObjectId, PayoutId, RunId},
 };
 
 impl Store {
@@ -22,6 +23,30 @@ impl Store {
     pub async fn record_claim(&self, payout: &PayoutId, claimed: &Claimed, by: &By) -> Result<i64, StoreError> {
         let now_ms = self.clock.now_ms();
         on!(self, pool, sql => sql::claim::record(pool, now_ms, payout, claimed, by).await)
+    }
+
+    /// Takes a payout that somebody made at Stripe past us into the books: what it paid is never paid again. A second time changes nothing. A
+    /// crash before the commit changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when it bars nothing, is one of ours, lies on another creator's account, or a payout of ours is on its way in
+    /// its purse; [`StoreError::NotFound`] for an account nobody knows; [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn adopt(&self, ask: &AdoptAsk<'_>) -> Result<Adopted, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::adopt::adopt(pool, now_ms, ask).await)
+    }
+
+    /// Payouts on creators' accounts that none of ours explains, newest first: of one creator or of all, those that bar their purses or all.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn foreign_payouts(
+        &self,
+        creator: Option<&CreatorId>,
+        barring: bool,
+        limit: i64,
+    ) -> Result<Vec<ForeignRow>, StoreError> {
+        on!(self, pool, sql => sql::foreign::list(pool, creator, barring, limit.max(0)).await)
     }
 
     /// Plans failed payouts again, each judged by what is so now; a completed run of theirs is opened again. What became of each comes

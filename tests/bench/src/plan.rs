@@ -212,8 +212,7 @@ async fn same_form(place: &Place, table: &str) -> anyhow::Result<String> {
     if place.engine == "postgres" {
         let keys = match table {
             "payout_items" => {
-                "; ALTER TABLE own_payout_items ADD FOREIGN KEY (payout_id) REFERENCES own_creator_payouts (id), \
-                 ADD FOREIGN KEY (earning_id) REFERENCES creator_earnings (id)"
+                "; ALTER TABLE own_payout_items ADD FOREIGN KEY (earning_id) REFERENCES creator_earnings (id)"
             }
             "creator_payouts" => {
                 "; ALTER TABLE own_creator_payouts ADD FOREIGN KEY (run_id) REFERENCES payout_runs (id)"

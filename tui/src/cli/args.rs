@@ -1,4 +1,7 @@
 //! The words of the command line. Names are a contract: scripts and pages carry them.
+mod creators;
+pub(super) use creators::{Creator, Creators, Tags};
+
 use clap::{Args, Parser, Subcommand};
 use payout_shared::cohort::Share;
 use std::path::PathBuf;
@@ -68,6 +71,17 @@ pub(super) enum Command {
         /// Why, with --not-paid; it is kept for ever
         #[arg(long, value_name = "TEXT", conflicts_with = "paid")]
         reason: Option<String>,
+    },
+    /// Take a payout that somebody made at Stripe past us into the books: what it paid is never paid again
+    Adopt {
+        /// The Stripe payout: payout payouts --foreign lists them
+        #[arg(value_name = "PO_ID")]
+        object: String,
+        /// The creator whose account it lies on
+        #[arg(long, value_name = "ID")]
+        creator: String,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Creators with what each would be paid now, and why not
     Creators(Creators),
@@ -230,6 +244,12 @@ pub(super) struct Payouts {
     /// As CSV
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+    /// Instead: payouts that were made at Stripe past us and bar their purses until somebody adopts them
+    #[arg(long, conflicts_with_all = ["run", "status", "cause", "csv"])]
+    pub foreign: bool,
+    /// With --foreign: also those that bar nothing (adopted, failed, canceled)
+    #[arg(long, requires = "foreign")]
+    pub all: bool,
     /// At most so many rows [default: 100 as text, all as CSV or JSON]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub limit: Option<i64>,
@@ -264,49 +284,6 @@ pub(super) struct Retry {
     /// Why; it is kept for ever
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Creators {
-    /// Only those who would get nothing
-    #[arg(long)]
-    pub why_not: bool,
-    /// Only those who would get nothing for this reason
-    #[arg(long, value_name = "CODE", value_parser = skip_reason, default_value = "", hide_default_value = true)]
-    pub reason: String,
-    /// As CSV
-    #[arg(long, conflicts_with = "json")]
-    pub csv: bool,
-    /// At most so many rows [default: 100 as text, all as CSV or JSON]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
-    pub limit: Option<i64>,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
-pub(super) struct Creator {
-    /// The platform's id of the creator
-    pub creator: Option<String>,
-    #[command(subcommand)]
-    pub command: Option<Tags>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Tags {
-    /// Give a creator a tag
-    Tag {
-        creator: String,
-        tag: String,
-        #[command(flatten)]
-        reason: Reason,
-    },
-    /// Take a tag from a creator
-    Untag {
-        creator: String,
-        tag: String,
-        #[command(flatten)]
-        reason: Reason,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -482,16 +459,5 @@ fn state(text: &str) -> Result<String, String> {
     PayoutState::parse(text).map(|state| state.as_str().to_owned()).ok_or_else(|| {
         let known: Vec<&str> = PayoutState::ALL.iter().map(|state| state.as_str()).collect();
         format!("it isn't a state: {}", known.join(", "))
-    })
-}
-
-fn skip_reason(text: &str) -> Result<String, String> {
-    use payout_shared::plan::SkipReason;
-    if text.is_empty() {
-        return Ok(String::new());
-    }
-    SkipReason::parse(text).map(|reason| reason.as_str().to_owned()).ok_or_else(|| {
-        let known: Vec<&str> = SkipReason::ALL.iter().map(|reason| reason.as_str()).collect();
-        format!("it isn't a reason: {}", known.join(", "))
     })
 }

@@ -353,6 +353,9 @@ async fn gate(session: &Session, name: String) -> Result<(), Error> {
 
 pub(super) async fn tag(session: &Session, command: args::Tags) -> Result<(), Error> {
     let (creator_id, tag, reason, remove) = match command {
+        args::Tags::Account { creator, account, reason } => {
+            return super::creators::use_account(session, creator, account, reason.reason).await;
+        }
         args::Tags::Tag { creator, tag, reason } => (creator, tag, reason.reason, false),
         args::Tags::Untag { creator, tag, reason } => (creator, tag, reason.reason, true),
     };

@@ -2,7 +2,7 @@
 use super::{
     args,
     error::{Error, aside},
-    holds, json,
+    foreign, holds, json,
     session::{DEADLINE, DEADLINE_LONG, Session},
     table::{Align, csv_cell, table},
 };
@@ -102,6 +102,36 @@ pub(super) async fn show(session: &Session, creator_id: String) -> Result<(), Er
     session.print(|| json::shown_creator(&reply), || lines(&reply))
 }
 
+pub(super) async fn use_account(
+    session: &Session,
+    creator_id: String,
+    account_id: String,
+    reason: String,
+) -> Result<(), Error> {
+    let tried = format!("creator account {creator_id} {account_id}");
+    let mut client = session.acting(&tried).await?;
+    let request = v1::UseAccountRequest { creator_id: creator_id.clone(), account_id: account_id.clone(), reason };
+    let reply = session.ask(&tried, request, DEADLINE, |q| async move { client.use_account(q).await }).await?;
+    session.print(
+        || {
+            serde_json::json!({
+                "creator_id": creator_id, "account_id": account_id, "already": reply.already,
+                "on_their_way": reply.on_their_way, "seq": reply.seq,
+            })
+        },
+        || {
+            let is =
+                if reply.already { "is the current one already" } else { "is the current one from the next send on" };
+            let mut out = vec![format!("creator {creator_id}: account {account_id} {is} (#{})", reply.seq)];
+            if reply.on_their_way > 0 {
+                let n = text::count(reply.on_their_way);
+                out.push(format!("{n} on their way from another account already: these finish there"));
+            }
+            out
+        },
+    )
+}
+
 fn lines(c: &v1::ShowCreatorReply) -> Vec<String> {
     let mut out = vec![format!("creator   {}", c.creator_id)];
     let off = [
@@ -132,6 +162,7 @@ fn lines(c: &v1::ShowCreatorReply) -> Vec<String> {
     out.extend(purses(&c.purses));
     out.extend(beside(c));
     out.extend(c.purses.iter().filter_map(|purse| purse.decision.as_ref()).map(now));
+    out.extend(c.foreign.iter().map(foreign::line));
     if !c.payouts.is_empty() {
         out.push(String::new());
         out.extend(payouts(&c.payouts));

@@ -223,5 +223,6 @@ pub(super) fn shown_creator(c: &v1::ShowCreatorReply) -> Value {
         "payouts": c.payouts.iter().map(payout).collect::<Vec<_>>(),
         "platform_refunds": c.platform_refunds.iter().map(platform_refund).collect::<Vec<_>>(),
         "platform_refunds_total": c.platform_refunds_total, "facts_waiting": c.facts_waiting,
+        "foreign": c.foreign.iter().map(super::foreign::part).collect::<Vec<_>>(),
     })
 }

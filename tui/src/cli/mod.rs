@@ -5,6 +5,7 @@ mod cohorts;
 mod creators;
 mod earnings;
 mod error;
+mod foreign;
 mod holds;
 mod json;
 mod payouts;
@@ -96,6 +97,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Run { command } => run_command(&session, command).await?,
         Command::Pause(stop) => stop::pause(&session, stop).await?,
         Command::Resume(stop) => stop::resume(&session, stop).await?,
+        Command::Payouts(args) if args.foreign => foreign::list(&session, args).await?,
         Command::Payouts(args) => payouts::list(&session, args).await?,
         Command::Show { payout } => payouts::show(&session, payout).await?,
         Command::Retry(args) => undo::retry(&session, args).await?,
@@ -104,6 +106,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Resolve { payout, paid: None, reason, .. } => {
             requests::ask_not_paid(&session, payout, reason.unwrap_or_default()).await?;
         }
+        Command::Adopt { object, creator, reason } => foreign::adopt(&session, object, creator, reason.reason).await?,
         Command::Creators(args) => creators::list(&session, args).await?,
         Command::Creator(args::Creator { command: Some(command), .. }) => cohorts::tag(&session, command).await?,
         Command::Creator(args::Creator { creator, .. }) => {

@@ -9,7 +9,11 @@ use crate::{
     },
 };
 use payout_proto::v1;
-use payout_shared::{id::CreatorId, payout::PayoutState, plan::SkipReason};
+use payout_shared::{
+    id::{AccountId, CreatorId},
+    payout::PayoutState,
+    plan::SkipReason,
+};
 use tonic::Status;
 
 /// The cause of a hold that a person placed. Rules have words of their own.
@@ -46,6 +50,27 @@ pub(super) async fn list(
 /// One creator whole.
 pub(super) async fn show(door: &ControlDoor, id: &str) -> Result<v1::ShowCreatorReply, Status> {
     door.desk.creator(&creator(id)?).await.map_err(|error| words::status(&error))
+}
+
+/// Says which of a creator's accounts is paid.
+pub(super) async fn use_account(
+    door: &ControlDoor,
+    by: &By,
+    request: &v1::UseAccountRequest,
+) -> Result<v1::UseAccountReply, Status> {
+    let (creator, account) = (creator(&request.creator_id)?, AccountId::new(request.account_id.trim()));
+    if account.as_str().is_empty() {
+        return Err(Status::invalid_argument("an account (acct_…) is needed"));
+    }
+    let reason = words::reason(&request.reason, "change a creator's account")?;
+    let store = &door.desk.store;
+    let (done, on_their_way) =
+        store.use_account(&creator, &account, &reason, by).await.map_err(|error| words::status(&error))?;
+    if !done.already {
+        door.recorded();
+        tracing::warn!(%creator, %account, %by, "a creator is paid from another account from now on");
+    }
+    Ok(v1::UseAccountReply { already: done.already, on_their_way, seq: done.seq })
 }
 
 /// Places a person's hold.

@@ -1,6 +1,7 @@
 //! The control door: gRPC over a Unix socket, for the console and the commands.
 //!
 //! Who acts is read from the socket's peer credentials, never from a message. Invariant: a pause waits for nobody but the database.
+mod adopt;
 mod ask;
 mod cohorts;
 mod creators;
@@ -184,6 +185,20 @@ impl v1::control_server::Control for ControlDoor {
     async fn resolve_paid(&self, request: Request<v1::ResolvePaidRequest>) -> Reply<v1::ResolvePaidReply> {
         let by = by(&request)?;
         reply(resolve::paid(self, &by, request.into_inner()).await)
+    }
+
+    async fn use_account(&self, request: Request<v1::UseAccountRequest>) -> Reply<v1::UseAccountReply> {
+        let by = by(&request)?;
+        reply(creators::use_account(self, &by, &request.into_inner()).await)
+    }
+
+    async fn adopt(&self, request: Request<v1::AdoptRequest>) -> Reply<v1::AdoptReply> {
+        let by = by(&request)?;
+        reply(adopt::adopt(self, &by, request.into_inner()).await)
+    }
+
+    async fn list_foreign(&self, request: Request<v1::ListForeignRequest>) -> Reply<v1::ListForeignReply> {
+        reply(adopt::list(self, &request.into_inner()).await)
     }
 
     async fn retry_payouts(&self, request: Request<v1::RetryRequest>) -> Reply<v1::RetryReply> {

@@ -14,7 +14,7 @@ use tonic::{Status, body::Body, server::NamedService, transport::server::UdsConn
 use tower::Service;
 
 /// Every call, and what it is for roles.
-const RPCS: [(&str, Action); 41] = [
+const RPCS: [(&str, Action); 44] = [
     ("GetStatus", Action::Read),
     ("StartRun", Action::Start),
     ("DryRun", Action::Read),
@@ -33,6 +33,8 @@ const RPCS: [(&str, Action); 41] = [
     ("Hold", Action::Hold),
     ("Release", Action::Hold),
     ("ResolvePaid", Action::Correct),
+    ("Adopt", Action::Correct),
+    ("ListForeign", Action::Read),
     ("RetryPayouts", Action::Correct),
     ("ListPolicies", Action::Read),
     ("SetPolicy", Action::SetPolicy),
@@ -46,6 +48,7 @@ const RPCS: [(&str, Action); 41] = [
     ("CloseCohort", Action::Rollout),
     ("JudgeCohort", Action::Read),
     ("TagCreator", Action::Rollout),
+    ("UseAccount", Action::Correct),
     ("PreviewRollback", Action::Read),
     ("ConfirmRollback", Action::Correct),
     ("AbortRun", Action::Correct),

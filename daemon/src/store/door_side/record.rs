@@ -103,6 +103,36 @@ impl Store {
         on!(self, pool, sql => sql::accounts::one(pool, account).await)
     }
 
+    /// A creator's accounts, the current one first; none when nobody knows one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn accounts_of(&self, creator: &CreatorId) -> Result<Vec<AccountRow>, StoreError> {
+        plain("the creator's id", creator.as_str())?;
+        on!(self, pool, sql => sql::accounts::all_of(pool, creator).await)
+    }
+
+    /// Makes one of a creator's known accounts the current one: payouts that are planned on another are voided at their send, what is on its
+    /// way finishes. Gives also how many of these there are. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for an account that isn't the creator's; [`StoreError::Database`].
+    pub async fn use_account(
+        &self,
+        creator: &CreatorId,
+        account: &AccountId,
+        reason: &str,
+        by: &By,
+    ) -> Result<(Done, i64), StoreError> {
+        let texts =
+            [("the creator's id", creator.as_str()), ("the account's id", account.as_str()), ("the reason", reason)];
+        for (what, text) in texts {
+            plain(what, text)?;
+        }
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::current::set(pool, now_ms, creator, account, reason, by).await)
+    }
+
     /// Holds a creator from the next send on. A hold of the same cause in force stays as it is.
     ///
     /// # Errors

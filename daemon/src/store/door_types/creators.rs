@@ -1,7 +1,12 @@
 //! One creator whole.
 use super::{AccountRow, HoldRow, PayoutRow};
 use crate::store::types::PlannedPurse;
-use payout_shared::{books::PurseSums, cohort::Place, id::CreatorId, money::Money};
+use payout_shared::{
+    books::PurseSums,
+    cohort::Place,
+    id::{AccountId, CreatorId, ObjectId},
+    money::Money,
+};
 
 /// One creator, as of one moment.
 #[derive(Clone, Debug)]
@@ -47,4 +52,39 @@ pub struct PlatformRefund {
     pub amount: Money,
     /// When, Unix milliseconds by Stripe's clock.
     pub at_ms: i64,
+}
+
+/// A payout on a creator's account that none of ours explains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignRow {
+    /// `po_…`
+    pub object: ObjectId,
+    /// Where it was made.
+    pub account: AccountId,
+    /// Whose account that is; empty when nobody knows.
+    pub creator: CreatorId,
+    /// What it took.
+    pub amount: Money,
+    /// Stripe's word, as last told.
+    pub status: String,
+    /// Stripe made it by a schedule.
+    pub automatic: bool,
+    /// How it came to be known.
+    pub why: String,
+    /// When Stripe made it, Unix milliseconds.
+    pub created_ms: i64,
+    /// When it was taken into the books.
+    pub adopted_at_ms: Option<i64>,
+    /// By whom.
+    pub adopted_by: Option<String>,
+    /// When its money came back after that.
+    pub returned_at_ms: Option<i64>,
+}
+
+impl ForeignRow {
+    /// Its purse isn't paid because of it.
+    #[must_use]
+    pub fn bars(&self) -> bool {
+        self.adopted_at_ms.is_none() && !["failed", "canceled"].contains(&self.status.as_str())
+    }
 }

@@ -7,7 +7,7 @@ mod recorded;
 mod requests;
 
 pub use cohorts::{CohortRow, Definition, Judged, MembersDone, RolloutCount};
-pub use creators::{CreatorShow, PlatformRefund};
+pub use creators::{CreatorShow, ForeignRow, PlatformRefund};
 pub use lists::{
     AttemptRow, BooksReport, CauseRow, ItemRow, JournalCheck, MoneyCount, PayoutFilter, PayoutPage, PayoutPageRequest,
     PayoutRow, PayoutShow, PayoutSort, PurseTotal, RunCounts,

@@ -139,6 +139,12 @@ pub(in crate::store) async fn one(pool: &Pool, account: &AccountId) -> Result<Ac
 }
 
 /// A creator's accounts, the current one first.
+pub(in crate::store) async fn all_of(pool: &Pool, creator: &CreatorId) -> Result<Vec<AccountRow>, StoreError> {
+    let mut tx = pool.begin().await?;
+    of_creator(&mut tx, creator).await
+}
+
+/// The same within a transaction.
 pub(super) async fn of_creator(tx: &mut Tx, creator: &CreatorId) -> Result<Vec<AccountRow>, StoreError> {
     let found = sqlx::query::<DB>("SELECT account_id FROM creator_stripe_accounts WHERE creator_id = $1")
         .bind(creator.as_str())

@@ -145,7 +145,9 @@ pub(in crate::store) async fn foreign(
     lease::check(&mut tx, fence).await?;
     let mut notes = Vec::new();
     for (object, why) in objects {
-        if foreign::record(&mut tx, now_ms, object, None, why).await? {
+        let noted = foreign::record(&mut tx, now_ms, object, None, why).await?;
+        notes.extend(noted.back);
+        if noted.is_news {
             notes.push(Note {
                 actor: "engine".to_owned(),
                 action: "payout.foreign".to_owned(),
@@ -153,12 +155,15 @@ pub(in crate::store) async fn foreign(
                 detail: serde_json::json!({
                     "object": object.id.as_str(), "account": object.account.as_str(), "amount_minor": object.amount_minor,
                     "currency": object.currency.as_str(), "automatic": object.automatic,
+                    "status": object.status.map(|status| status.as_str()),
                 }),
                 ..Note::default()
             });
         }
     }
-    journal::append(&mut tx, now_ms, notes).await?;
+    if !notes.is_empty() {
+        journal::append(&mut tx, now_ms, notes).await?;
+    }
     commit(tx).await?;
     Ok(())
 }

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 const ROWS_PER_RULE: i64 = 1000;
 
 /// Rules that the database can judge by itself: each query gives the rows that break it, as up to three texts for its sentence.
-const RULES: [(&str, &str); 13] = [
+const RULES: [(&str, &str); 16] = [
     (
         "earning {0} is locked into {1} payouts at once",
         "SELECT CAST(earning_id AS TEXT), CAST(COUNT(*) AS TEXT), '' FROM payout_items WHERE released_at_ms IS NULL \
@@ -100,6 +100,26 @@ const RULES: [(&str, &str); 13] = [
         "SELECT stripe_object_id, CAST(COUNT(*) AS TEXT), MIN(key) FROM payout_attempts \
          WHERE kind = 'create' AND stripe_object_id IS NOT NULL GROUP BY stripe_object_id HAVING COUNT(*) > 1",
     ),
+    (
+        "earning {0} is locked by {1}, which is neither a payout nor an adopted one of its purse",
+        "SELECT CAST(i.earning_id AS TEXT), i.payout_id, '' FROM payout_items i JOIN creator_earnings e ON e.id = i.earning_id \
+         LEFT JOIN creator_payouts p ON p.id = i.payout_id LEFT JOIN foreign_payouts f ON f.object_id = i.payout_id \
+         AND f.account_id = e.account_id AND f.currency = e.currency AND f.adopted_at_ms IS NOT NULL \
+         WHERE p.id IS NULL AND f.object_id IS NULL",
+    ),
+    (
+        "adopted payout {0} took {1}, but the entries that it locks come to {2}",
+        "SELECT f.object_id, CAST(f.amount_minor AS TEXT), CAST(COALESCE(SUM(e.amount_minor), 0) AS TEXT) FROM foreign_payouts f \
+         LEFT JOIN payout_items i ON i.payout_id = f.object_id AND i.released_at_ms IS NULL \
+         LEFT JOIN creator_earnings e ON e.id = i.earning_id AND e.amount_minor = i.amount_minor \
+         WHERE f.adopted_at_ms IS NOT NULL GROUP BY f.object_id, f.amount_minor, f.returned_at_ms \
+         HAVING COALESCE(SUM(e.amount_minor), 0) <> CASE WHEN f.returned_at_ms IS NULL THEN f.amount_minor ELSE 0 END",
+    ),
+    (
+        "adopted payout {0} is payout {1} as well",
+        "SELECT f.object_id, MIN(t.payout_id), '' FROM foreign_payouts f JOIN payout_attempts t ON t.stripe_object_id = f.object_id \
+         WHERE f.adopted_at_ms IS NOT NULL AND f.returned_at_ms IS NULL GROUP BY f.object_id",
+    ),
 ];
 
 /// Checks all of it, as of now under this policy.
@@ -129,7 +149,7 @@ pub(in crate::store) async fn check(pool: &Pool, now_ms: i64, context: &PlanCont
     Ok(report)
 }
 
-/// Asks for entries by purse, as [`purse`] reads them, as of now; its WHERE and GROUP BY are the caller's.
+/// Asks for entries by purse, as [`purse`] reads them (what an adopted payout locks was paid by it), as of now; its WHERE and GROUP BY are the caller's.
 pub(super) fn purses_query(now_ms: i64, context: &PlanContext) -> QueryBuilder<DB> {
     let now = PlanRun { cutoff_ms: now_ms, instant_ms: now_ms, ..PlanRun::of_all() };
     let mut query = QueryBuilder::<DB>::new(PURSES);
@@ -152,7 +172,8 @@ const PURSES: &str = "SELECT e.account_id, e.currency, CAST(SUM(e.amount_minor) 
      CAST(SUM(CASE WHEN i.earning_id IS NULL THEN e.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state = 'planned' THEN i.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state IN ('submitting', 'unknown', 'pending', 'in_transit') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
-     CAST(SUM(CASE WHEN p.state IN ('paid', 'settled', 'reversing', 'reversed') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
+     CAST(SUM(CASE WHEN p.state IN ('paid', 'settled', 'reversing', 'reversed') OR p.id IS NULL THEN COALESCE(i.amount_minor, 0) \
+       ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state IN ('failed', 'canceled', 'returned') THEN i.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN p.state = 'voided' THEN i.amount_minor ELSE 0 END) AS BIGINT), \
      CAST(SUM(CASE WHEN i.earning_id IS NULL AND NOT e.confirmed THEN e.amount_minor ELSE 0 END) AS BIGINT) AS estimated, \

@@ -208,12 +208,14 @@ async fn consequences(
     if change.attempt.as_ref().is_some_and(|attempt| attempt.vouched == Some(false)) {
         blame::lift_not_paid(tx, now_ms, &row.creator_id).await?;
     }
-    match seen(change).filter(|_| touched) {
-        Some(object) => {
-            overpaid::settle(tx, now_ms, &change.payout_id, (row.state, row.object.as_deref()), object).await
-        }
-        None => Ok(None),
+    let Some(object) = seen(change) else { return Ok(None) };
+    if touched {
+        return overpaid::settle(tx, now_ms, &change.payout_id, (row.state, row.object.as_deref()), object).await;
     }
+    if matches!(verdict, Some(Verdict::Move(_))) {
+        return foreign::explained(tx, now_ms, &object.id, &change.payout_id).await;
+    }
+    Ok(None)
 }
 
 /// What follows from a failure that is news: it is tried again by itself when its cause passes, and held against whom it is to be held.

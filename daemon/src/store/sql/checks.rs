@@ -155,11 +155,13 @@ pub(super) const UNSHOWN: &str = "COALESCE((SELECT CAST(SUM(t.amount_minor) AS B
      WHERE p.account_id = k.account_id AND p.currency = k.currency AND (t.on_wire OR t.state IN ('intended', 'unknown') \
      OR (t.state = 'executed' AND t.answered_at_ms >= k.read_at_ms))), 0)";
 
-/// What of purse `k` has left it by our payouts and isn't back, as far as its balance can show it.
+/// What of purse `k` has left it by our payouts and adopted ones and isn't back, as far as its balance can show it.
 const PAID_OUT: &str = "COALESCE((SELECT CAST(SUM(t.amount_minor) AS BIGINT) FROM creator_payouts p \
      JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' \
      WHERE p.account_id = k.account_id AND p.currency = k.currency AND t.state = 'executed' AND p.state <> 'reversed' \
-     AND COALESCE(t.object_status, '') NOT IN ('failed', 'canceled') AND COALESCE(t.answered_at_ms, 0) < k.read_at_ms), 0)";
+     AND COALESCE(t.object_status, '') NOT IN ('failed', 'canceled') AND COALESCE(t.answered_at_ms, 0) < k.read_at_ms), 0) \
+     + COALESCE((SELECT CAST(SUM(f.amount_minor) AS BIGINT) FROM foreign_payouts f WHERE f.account_id = k.account_id \
+     AND f.currency = k.currency AND f.adopted_at_ms IS NOT NULL AND f.returned_at_ms IS NULL AND f.created_ms < k.stripe_ms), 0)";
 
 /// Entries of purse `k` that are the trace of money at Stripe ([`EarningKind::moves_money`]) and are there by the time of the look.
 fn push_at_stripe(query: &mut QueryBuilder<DB>) {

@@ -24,6 +24,7 @@ pub(in crate::store) async fn record(
     let mut tx = begin(pool).await?;
     still_unknown(&mut tx, payout, &claimed.key).await?;
     refuse_known(&mut tx, object).await?;
+    refuse_adopted(&mut tx, object).await?;
     // It may have been seen before, as one that nothing explained.
     sqlx::query::<DB>("DELETE FROM foreign_payouts WHERE object_id = $1 AND payout_id IS NULL").bind(id).execute(&mut *tx).await?;
     let status = object.status.unwrap_or(ObjectStatus::Pending);
@@ -81,6 +82,18 @@ async fn refuse_known(tx: &mut Tx, object: &PayoutObject) -> Result<(), StoreErr
             let other: String = row.try_get(0)?;
             Err(StoreError::Refused(format!("{} is payout {other} already", object.id)))
         }
+        None => Ok(()),
+    }
+}
+
+/// What was adopted has entries of its own locked: it can't be a payout's as well.
+async fn refuse_adopted(tx: &mut Tx, object: &PayoutObject) -> Result<(), StoreError> {
+    let found = sqlx::query::<DB>("SELECT 1 FROM foreign_payouts WHERE object_id = $1 AND adopted_at_ms IS NOT NULL")
+        .bind(object.id.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    match found {
+        Some(_) => Err(StoreError::Refused(format!("{} was adopted: it is in the books already, as no payout of ours", object.id))),
         None => Ok(()),
     }
 }

@@ -167,8 +167,10 @@ async fn estimates<'a>(
     of: &BTreeMap<&str, &'a Movement>,
 ) -> Result<Vec<(Estimate, &'a Movement)>, StoreError> {
     let mut query = QueryBuilder::<DB>::new(
-        "SELECT e.id, e.source_id, e.currency, e.amount_minor, EXISTS (SELECT 1 FROM creator_payouts p JOIN payout_items i \
-         ON i.payout_id = p.id AND i.earning_id = e.id WHERE p.account_id = e.account_id), EXISTS (SELECT 1 FROM creator_earnings d WHERE d.charge_id = e.source_id), t.destination_payment FROM transfers t \
+        "SELECT e.id, e.source_id, e.currency, e.amount_minor, (EXISTS (SELECT 1 FROM creator_payouts p JOIN payout_items i \
+         ON i.payout_id = p.id AND i.earning_id = e.id WHERE p.account_id = e.account_id) OR EXISTS (SELECT 1 FROM foreign_payouts o \
+         JOIN payout_items i ON i.payout_id = o.object_id AND i.earning_id = e.id WHERE o.account_id = e.account_id \
+         AND o.adopted_at_ms IS NOT NULL)), EXISTS (SELECT 1 FROM creator_earnings d WHERE d.charge_id = e.source_id), t.destination_payment FROM transfers t \
          JOIN creator_earnings e ON e.source_type = 'charge' AND e.source_id = t.charge_id AND e.kind = 'sale' \
          WHERE NOT e.confirmed AND e.account_id = ",
     );
@@ -259,7 +261,9 @@ async fn mature_reserves(tx: &mut Tx, charges: &[String]) -> Result<(), StoreErr
         update.push(
             ") AS v WHERE charge_id = v.column1 AND kind IN ('reserve_hold', 'reserve_release') AND NOT EXISTS (SELECT 1 \
              FROM creator_payouts p JOIN payout_items i ON i.payout_id = p.id AND i.earning_id = creator_earnings.id \
-             WHERE p.account_id = creator_earnings.account_id)",
+             WHERE p.account_id = creator_earnings.account_id) AND NOT EXISTS (SELECT 1 FROM foreign_payouts o JOIN payout_items i \
+             ON i.payout_id = o.object_id AND i.earning_id = creator_earnings.id WHERE o.account_id = creator_earnings.account_id \
+             AND o.adopted_at_ms IS NOT NULL)",
         );
         update.build().persistent(false).execute(&mut **tx).await?;
     }

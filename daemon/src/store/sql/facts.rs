@@ -27,7 +27,9 @@ const FOREIGN: &str = "(SELECT MIN(f.object_id) FROM foreign_payouts f WHERE f.a
 
 const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_currency, COALESCE(a.creator_id, q.creator_id) AS f_creator, \
     a.read_at_ms AS f_read_at, a.payouts_enabled AS f_payouts_enabled, a.disabled_reason AS f_disabled_reason, \
-    a.schedule_interval AS f_schedule, a.country AS f_country, b.destination_id AS f_bank, b.status AS f_bank_status, b.changed_at_ms AS f_bank_changed, \
+    a.schedule_interval AS f_schedule, a.country AS f_country, \
+    CASE WHEN NOT a.is_current THEN (SELECT c.account_id FROM creator_stripe_accounts c WHERE c.creator_id = a.creator_id AND c.is_current) END \
+      AS f_replaced, b.destination_id AS f_bank, b.status AS f_bank_status, b.changed_at_ms AS f_bank_changed, \
     (SELECT MIN(h.reason) FROM creator_holds h WHERE h.creator_id = COALESCE(a.creator_id, q.creator_id) AND h.released_at_ms IS NULL) \
       AS f_hold, \
     u.payout_enabled AS f_user, u.payout_beta_enabled OR NOT (SELECT beta_open FROM daemon_state WHERE id = 1) AS f_beta, \
@@ -84,6 +86,7 @@ pub(super) fn read(
         hold,
         active_payout: None,
         foreign_payout: row.try_get("f_foreign")?,
+        replaced_by: row.try_get::<Option<String>, _>("f_replaced")?.map(AccountId::new),
         stripe: row
             .try_get::<Option<i64>, _>("f_stripe")?
             .zip(row.try_get("f_stripe_read_at")?)

@@ -1,18 +1,43 @@
-//! Payout objects on our accounts that no payout of ours explains.
-use super::{DB, Tx};
-use crate::store::StoreError;
-use payout_shared::{answer::PayoutObject, id::PayoutId};
-use sqlx::Row;
+//! Payout objects on our accounts that no payout of ours explains: remembered as last seen, in whatever order that is told. The money of an
+//! adopted one that comes back frees its entries, once.
+use super::{DB, FOR_UPDATE, Pool, Tx, rows};
+use crate::store::{
+    StoreError,
+    door_types::ForeignRow,
+    types::Note,
+};
+use payout_shared::{
+    answer::PayoutObject,
+    consequence::status_after,
+    id::{AccountId, CreatorId, ObjectId, PayoutId},
+    money::Money,
+    payout::ObjectStatus,
+};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
-/// Remembers an object that no payout's newest attempt explains: shown, never dropped.
+/// What a sighting came to.
+pub(super) struct Noted {
+    /// Nobody knew of it, or not that it is where it is.
+    pub(super) is_news: bool,
+    /// It was adopted, and its money is back.
+    pub(super) back: Option<Note>,
+}
+
+/// Remembers an object that no payout's newest attempt explains: shown, never dropped. What is said late takes nothing back.
 pub(super) async fn record(
     tx: &mut Tx,
     now_ms: i64,
     object: &PayoutObject,
     payout: Option<&PayoutId>,
     why: &str,
-) -> Result<bool, StoreError> {
-    let done = sqlx::query::<DB>(
+) -> Result<Noted, StoreError> {
+    let known = sqlx::query::<DB>(AssertSqlSafe(format!("SELECT status FROM foreign_payouts WHERE object_id = $1{FOR_UPDATE}")))
+        .bind(object.id.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let known: Option<String> = known.map(|row| row.try_get(0)).transpose()?;
+    let status = status_after(known.as_deref().and_then(ObjectStatus::parse), object.status).map_or("?", |status| status.as_str());
+    sqlx::query::<DB>(
         "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms, \
          created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (object_id) DO UPDATE SET status = \
          CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
@@ -21,7 +46,7 @@ pub(super) async fn record(
     .bind(object.account.as_str())
     .bind(object.currency.as_str())
     .bind(object.amount_minor)
-    .bind(object.status.map_or("?", |status| status.as_str()))
+    .bind(status)
     .bind(object.automatic)
     .bind(payout.map(PayoutId::as_str))
     .bind(why)
@@ -29,7 +54,85 @@ pub(super) async fn record(
     .bind(object.created_s.saturating_mul(1_000))
     .execute(&mut **tx)
     .await?;
-    Ok(done.rows_affected() > 0)
+    let back = if object.failure_balance_transaction.is_some() {
+        let why = format!("it is {status}, and its money is back on the account");
+        give_back(tx, now_ms, &object.id, &why).await?
+    } else {
+        None
+    };
+    Ok(Noted { is_news: known.as_deref() != Some(status), back })
+}
+
+/// An adopted object turned out to be a payout of ours: what was locked for it is locked there.
+pub(super) async fn explained(tx: &mut Tx, now_ms: i64, object: &ObjectId, payout: &PayoutId) -> Result<Option<Note>, StoreError> {
+    give_back(tx, now_ms, object, &format!("it turned out to be payout {payout}")).await
+}
+
+/// Frees what an adopted object locked; with its carry_out free again the pair cancels out. Only the first time.
+async fn give_back(tx: &mut Tx, now_ms: i64, object: &ObjectId, why: &str) -> Result<Option<Note>, StoreError> {
+    let done = sqlx::query::<DB>(
+        "UPDATE foreign_payouts SET returned_at_ms = $2 WHERE object_id = $1 AND adopted_at_ms IS NOT NULL AND returned_at_ms IS NULL",
+    )
+    .bind(object.as_str())
+    .bind(now_ms)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let freed = sqlx::query::<DB>("UPDATE payout_items SET released_at_ms = $2 WHERE payout_id = $1 AND released_at_ms IS NULL")
+        .bind(object.as_str())
+        .bind(now_ms)
+        .execute(&mut **tx)
+        .await?;
+    Ok(Some(Note {
+        actor: "engine".to_owned(),
+        action: "payout.adopted_back".to_owned(),
+        reason: Some(why.to_owned()),
+        detail: serde_json::json!({"object": object.as_str(), "entries_freed": freed.rows_affected()}),
+        ..Note::default()
+    }))
+}
+
+/// Payouts that none of ours explains and that were made since this database is there, newest first: of one creator or of all, those that
+/// bar their purses or all of them.
+pub(in crate::store) async fn list(
+    pool: &Pool,
+    creator: Option<&CreatorId>,
+    barring: bool,
+    limit: i64,
+) -> Result<Vec<ForeignRow>, StoreError> {
+    let mut query = QueryBuilder::<DB>::new(
+        "SELECT f.object_id, f.account_id, COALESCE(a.creator_id, ''), f.amount_minor, f.currency, f.status, f.automatic, f.why, \
+         f.created_ms, f.adopted_at_ms, f.adopted_by, f.returned_at_ms FROM foreign_payouts f \
+         LEFT JOIN creator_stripe_accounts a ON a.account_id = f.account_id WHERE f.payout_id IS NULL AND f.amount_minor > 0 \
+         AND f.created_ms > (SELECT d.created_at_ms - 1000 FROM daemon_state d WHERE d.id = 1)",
+    );
+    if barring {
+        query.push(" AND f.adopted_at_ms IS NULL AND f.status NOT IN ('failed', 'canceled')");
+    }
+    if let Some(creator) = creator {
+        query.push(" AND a.creator_id = ").push_bind(creator.as_str().to_owned());
+    }
+    query.push(" ORDER BY f.created_ms DESC, f.object_id DESC LIMIT ").push_bind(limit);
+    query.build().fetch_all(pool).await?.iter().map(foreign).collect()
+}
+
+fn foreign(row: &rows::AnyRow) -> Result<ForeignRow, StoreError> {
+    let code: String = row.try_get(4)?;
+    Ok(ForeignRow {
+        object: ObjectId::new(row.try_get::<String, _>(0)?),
+        account: AccountId::new(row.try_get::<String, _>(1)?),
+        creator: CreatorId::new(row.try_get::<String, _>(2)?),
+        amount: Money::new(row.try_get(3)?, rows::currency(&code)?),
+        status: row.try_get(5)?,
+        automatic: row.try_get(6)?,
+        why: row.try_get(7)?,
+        created_ms: row.try_get(8)?,
+        adopted_at_ms: row.try_get(9)?,
+        adopted_by: row.try_get(10)?,
+        returned_at_ms: row.try_get(11)?,
+    })
 }
 
 /// Was the object noted beside this payout, as a late one of it?

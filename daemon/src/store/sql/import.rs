@@ -1,6 +1,6 @@
 //! Earnings from a file: one transaction, thousands of rows a statement. A sale is named by its charge; the same charge with the same
 //! values is known, with other values it is a contradiction and nothing at all is imported.
-use super::{DB, Pool, Tx, begin, commit, entries, journal};
+use super::{DB, Pool, Tx, begin, commit, current, entries, journal};
 use crate::store::{
     StoreError,
     door_types::{EarningRow, ImportDone, ImportError, RowError},
@@ -26,7 +26,7 @@ pub(in crate::store) async fn import(
 ) -> Result<ImportDone, ImportError> {
     let accounts = accounts_of(rows)?;
     let mut tx = begin(pool).await?;
-    upsert_accounts(&mut tx, now_ms, &accounts).await?;
+    let mut notes = upsert_accounts(&mut tx, now_ms, &accounts, by).await?;
     let creators: BTreeSet<&str> = accounts.values().map(|row| row.creator.as_str()).collect();
     upsert_creators(&mut tx, &creators).await?;
     let (mut imported, mut written, mut errors) = (0_u64, 0_u64, Vec::new());
@@ -56,7 +56,8 @@ pub(in crate::store) async fn import(
         detail: serde_json::json!({ "file": file_name, "imported": imported, "known": known, "creators": creators }),
         ..Note::default()
     };
-    let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
+    notes.push(note);
+    let seq = journal::append(&mut tx, now_ms, notes).await?;
     commit(tx).await?;
     Ok(ImportDone { imported, known, creators, seq })
 }
@@ -88,8 +89,13 @@ fn accounts_of(rows: &[EarningRow]) -> Result<BTreeMap<&str, &EarningRow>, Impor
 }
 
 /// Adds accounts that are new to us: a creator's new account becomes the current one (of several, that with the newest earning), older
-/// ones are kept. What Stripe said of known ones stays.
-async fn upsert_accounts(tx: &mut Tx, now_ms: i64, accounts: &BTreeMap<&str, &EarningRow>) -> Result<(), ImportError> {
+/// ones are kept, and each that was current is told. What Stripe said of known ones stays.
+async fn upsert_accounts(
+    tx: &mut Tx,
+    now_ms: i64,
+    accounts: &BTreeMap<&str, &EarningRow>,
+    by: &By,
+) -> Result<Vec<Note>, ImportError> {
     let mut owners: HashMap<String, String> = HashMap::new();
     let all: Vec<&&EarningRow> = accounts.values().collect();
     for chunk in all.chunks(ROWS_PER_STATEMENT) {
@@ -128,16 +134,23 @@ async fn upsert_accounts(tx: &mut Tx, now_ms: i64, accounts: &BTreeMap<&str, &Ea
             *best = row;
         }
     }
-    insert_accounts(tx, now_ms, &new, |row| current.get(&row.creator).is_some_and(|best| best.account == row.account))
-        .await
+    let is_current = |row: &EarningRow| current.get(&row.creator).is_some_and(|best| best.account == row.account);
+    let replaced = insert_accounts(tx, now_ms, &new, is_current).await?;
+    let note = |(creator, from): (String, String)| {
+        let to = current.get(&CreatorId::new(&creator)).map_or("", |row| row.account.as_str());
+        current::replaced(&creator, Some(&from), to, &by.to_string(), Some("earnings were imported of a new account"))
+    };
+    Ok(replaced.into_iter().map(note).collect())
 }
 
+/// Inserts new accounts; gives the creators whose current one they replace, each with that one.
 async fn insert_accounts(
     tx: &mut Tx,
     now_ms: i64,
     new: &[&EarningRow],
     is_current: impl Fn(&EarningRow) -> bool,
-) -> Result<(), ImportError> {
+) -> Result<Vec<(String, String)>, ImportError> {
+    let mut replaced = Vec::new();
     for chunk in new.chunks(ROWS_PER_STATEMENT) {
         // The current account changes hands before the new one comes in: at most one is current at any time.
         let mut update = QueryBuilder::<DB>::new(
@@ -147,8 +160,10 @@ async fn insert_accounts(
         for row in chunk {
             list.push_bind(row.creator.as_str());
         }
-        update.push(")");
-        update.build().persistent(false).execute(&mut **tx).await?;
+        update.push(") RETURNING creator_id, account_id");
+        for row in update.build().persistent(false).fetch_all(&mut **tx).await? {
+            replaced.push((row.try_get(0)?, row.try_get(1)?));
+        }
     }
     for chunk in new.chunks(ROWS_PER_STATEMENT) {
         let mut insert = QueryBuilder::<DB>::new(
@@ -164,7 +179,7 @@ async fn insert_accounts(
         });
         insert.build().persistent(false).execute(&mut **tx).await?;
     }
-    Ok(())
+    Ok(replaced)
 }
 
 /// The platform's row and our settings for creators that have none: switched on; what is set already stays.

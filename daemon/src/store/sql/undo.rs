@@ -37,6 +37,7 @@ pub(in crate::store) async fn void(pool: &Pool, fence: Fence, now_ms: i64, run: 
         return Ok(0);
     }
     let found = void_query(run, limit).build().fetch_all(&mut *tx).await?;
+    let voided = |row| given_up(row, (SkipReason::TakenBack, TAKEN_BACK), By::Engine);
     let changes: Vec<Change> = found.iter().map(voided).collect::<Result<_, _>>()?;
     if changes.is_empty() {
         return Ok(0);
@@ -47,16 +48,17 @@ pub(in crate::store) async fn void(pool: &Pool, fence: Fence, now_ms: i64, run: 
     Ok(changes.len())
 }
 
-fn voided(row: &rows::AnyRow) -> Result<Change, StoreError> {
+/// The change that gives a planned payout up, read as its id, its count of attempts and the key of the newest; a retry is failed again.
+pub(super) fn given_up(row: &rows::AnyRow, (reason, sentence): (SkipReason, &str), by: By) -> Result<Change, StoreError> {
     let (id, attempts, key): (String, i64, Option<String>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     let is_retry = attempts > 1;
     Ok(Change {
         event: Some(if is_retry { PayoutEvent::GiveUp } else { PayoutEvent::Void }),
-        cause: Some(SkipReason::TakenBack.as_str().to_owned()),
-        failure_reason: Some(TAKEN_BACK.to_owned()),
+        cause: Some(reason.as_str().to_owned()),
+        failure_reason: Some(sentence.to_owned()),
         attempt: key.map(|key| AttemptChange { key, state: Some(AttemptState::Withdrawn), ..AttemptChange::default() }),
-        skip: Some((SkipReason::TakenBack, TAKEN_BACK.to_owned())),
-        ..Change::new(PayoutId::new(id), By::Engine)
+        skip: Some((reason, sentence.to_owned())),
+        ..Change::new(PayoutId::new(id), by)
     })
 }
 

@@ -19,6 +19,40 @@ pub struct Claimed {
     pub how: String,
 }
 
+/// A payout that somebody made at Stripe past us, to be taken into the books.
+#[derive(Clone, Copy, Debug)]
+pub struct AdoptAsk<'a> {
+    /// As it was read at Stripe.
+    pub object: &'a PayoutObject,
+    /// Whose it is said to be.
+    pub creator: &'a CreatorId,
+    /// The policy.
+    pub context: &'a PlanContext,
+    /// Who takes it in.
+    pub by: &'a By,
+    /// Why.
+    pub reason: &'a str,
+}
+
+/// An adopted payout: payable less paid is carried, and below 0 a debt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adopted {
+    /// What was paid.
+    pub amount: Money,
+    /// Payable entries that it locked.
+    pub entries: i64,
+    /// Their sum, minor units.
+    pub payable_minor: i64,
+    /// What of it stays free, minor units; below 0 a debt.
+    pub carried_minor: i64,
+    /// The planned payout of the purse that gave way.
+    pub voided: Option<PayoutId>,
+    /// The journal's number.
+    pub seq: i64,
+    /// It was adopted before.
+    pub already: bool,
+}
+
 /// Which failed payouts are to be tried again, by whom.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryAsk<'a> {

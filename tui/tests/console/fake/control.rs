@@ -142,6 +142,44 @@ impl Control for Handle {
         Ok(Response::new(v1::RetryReply { retried: i64::try_from(rows.len()).unwrap(), rows }))
     }
 
+    async fn use_account(&self, _: Request<v1::UseAccountRequest>) -> Result<Response<v1::UseAccountReply>, Status> {
+        Ok(Response::new(v1::UseAccountReply { already: false, on_their_way: 1, seq: 98 }))
+    }
+
+    async fn adopt(&self, request: Request<v1::AdoptRequest>) -> Result<Response<v1::AdoptReply>, Status> {
+        let request = request.into_inner();
+        if request.object_id != "po_7" {
+            return Err(Status::failed_precondition(format!("{} bars nothing", request.object_id)));
+        }
+        Ok(Response::new(v1::AdoptReply {
+            account_id: "acct_7".into(),
+            amount: Some(v1::Money { minor: 700, currency: "usd".into() }),
+            entries: 1,
+            payable_minor: 3_000,
+            carried_minor: 2_300,
+            voided_payout_id: "pay_7".into(),
+            already: false,
+            seq: 97,
+        }))
+    }
+
+    async fn list_foreign(
+        &self,
+        request: Request<v1::ListForeignRequest>,
+    ) -> Result<Response<v1::ListForeignReply>, Status> {
+        let rows = vec![v1::ForeignPart {
+            object_id: "po_7".into(),
+            account_id: "acct_7".into(),
+            creator_id: "creator7".into(),
+            amount: Some(v1::Money { minor: 700, currency: "usd".into() }),
+            status: "paid".into(),
+            created_at_ms: 1_796_104_800_000,
+            bars: !request.into_inner().all,
+            ..v1::ForeignPart::default()
+        }];
+        Ok(Response::new(v1::ListForeignReply { rows, more: false }))
+    }
+
     async fn resolve_paid(
         &self,
         request: Request<v1::ResolvePaidRequest>,

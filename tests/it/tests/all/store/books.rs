@@ -47,7 +47,7 @@ async fn an_empty_database_has_clean_books() {
 }
 
 /// What is done past the store, and a part of the sentence that must come of it. Indexes that would forbid it are dropped first.
-const HARMS: [(&str, &str); 15] = [
+const HARMS: [(&str, &str); 18] = [
     ("UPDATE creator_payouts SET amount_minor = 999 WHERE id = 'pay_6'", "pay_6"),
     (
         "DROP INDEX payout_items_locked; INSERT INTO payout_items (payout_id, earning_id, amount_minor) \
@@ -88,6 +88,17 @@ const HARMS: [(&str, &str); 15] = [
         "payout pay_5 is not the outcome of its purse",
     ),
     ("UPDATE run_outcomes SET payout_id = 'pay_x' WHERE payout_id = 'pay_5'", "names payout pay_x"),
+    ("UPDATE payout_items SET payout_id = 'po_x' WHERE payout_id = 'pay_8'", "is locked by po_x, which is neither"),
+    (
+        "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, why, first_seen_ms, \
+         adopted_at_ms) VALUES ('po_7', 'acct_1', 'usd', 700, 'paid', FALSE, 'x', 1, 1)",
+        "adopted payout po_7 took 700, but the entries that it locks come to 0",
+    ),
+    (
+        "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, why, first_seen_ms, \
+         adopted_at_ms) VALUES ('po_pay_6', 'acct_6', 'usd', 700, 'paid', FALSE, 'x', 1, 1)",
+        "adopted payout po_pay_6 is payout pay_6 as well",
+    ),
 ];
 
 #[tokio::test]
