@@ -71,6 +71,29 @@ async fn an_unknown_payout_is_resolved_only_against_stripe() {
 }
 
 #[tokio::test]
+async fn an_adoption_names_its_payout_its_creator_and_why() {
+    let room = Room::at("2026-12-01T05:00:00Z").await;
+    let mut client = room.client().await;
+    let asked = v1::AdoptRequest {
+        object_id: "po_1".to_owned(),
+        creator_id: "nobody".to_owned(),
+        reason: "by hand".to_owned(),
+    };
+    let unknown = client.adopt(asked.clone()).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    assert!(unknown.message().contains("creator nobody has no account"), "{}", unknown.message());
+    for bad in [
+        v1::AdoptRequest { object_id: " ".to_owned(), ..asked.clone() },
+        v1::AdoptRequest { creator_id: String::new(), ..asked.clone() },
+        v1::AdoptRequest { reason: " ".to_owned(), ..asked },
+    ] {
+        assert_eq!(client.adopt(bad).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let foreign = client.list_foreign(v1::ListForeignRequest { all: true, ..Default::default() }).await.unwrap();
+    assert_eq!(foreign.into_inner().rows, []);
+}
+
+#[tokio::test]
 async fn a_retry_names_its_payouts_and_says_of_each_what_became_of_it() {
     let room = Room::at("2026-12-01T05:00:00Z").await;
     let mut client = room.client().await;

@@ -89,6 +89,9 @@ fn skipped(facts: &PurseFacts) -> (SkipReason, String) {
     }
 }
 
+/// What is said of an account that isn't the current one.
+const REPLACED: &str = "account acct_1 was replaced by acct_2: what lies on it stays there (payout creator account c1 acct_1 pays from it again)";
+
 /// One purse per reason, in the order of the reasons, with its sentence.
 fn one_per_reason() -> Vec<(SkipReason, PurseFacts, &'static str)> {
     use SkipReason as R;
@@ -119,7 +122,7 @@ fn one_per_reason() -> Vec<(SkipReason, PurseFacts, &'static str)> {
             R::ForeignPayout,
             with(|f| f.foreign_payout = Some("po_7".to_owned())),
             "payout po_7 was made on this balance, and not by us: nothing more is paid from it until somebody has adopted it \
-             (payout adopt po_7 --creator creator1)",
+             (payout adopt po_7 --creator c1)",
         ),
         (R::Debt, with(|f| f.mature_minor = -1250), "owes 12.50 USD: it is taken from what is earned next"),
         (R::NothingPayable, with(|f| f.mature_minor = 0), "nothing is payable yet; 2.50 USD comes later"),
@@ -134,11 +137,7 @@ fn one_per_reason() -> Vec<(SkipReason, PurseFacts, &'static str)> {
             with(|f| f.mature_minor = 1_000_001),
             "10,000.01 USD is over the cap of 10,000.00 USD per payout: two people have to look at it",
         ),
-        (
-            R::AccountReplaced,
-            with(|f| f.replaced_by = Some(AccountId::new("acct_2"))),
-            "account acct_1 was replaced by acct_2: what lies on it stays there (payout creator account creator1 acct_1 pays from it again)",
-        ),
+        (R::AccountReplaced, with(|f| f.replaced_by = Some(AccountId::new("acct_2"))), REPLACED),
         (R::AccountUnread, with(|f| f.account_facts = None), "account acct_1 was not read from Stripe yet"),
         (
             R::PayoutsDisabled,

@@ -67,7 +67,8 @@ async fn checking_a_schema_tells_what_is_pending_and_what_is_wrong_and_changes_n
             "0006_people",
             "0007_cohorts",
             "0008_undo",
-            "0009_requests"
+            "0009_requests",
+            "0010_adoption"
         ]
     );
     assert_eq!(fresh.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'public'").await, 0);
