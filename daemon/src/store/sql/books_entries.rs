@@ -54,7 +54,8 @@ pub(super) const RULES: [(&str, &str); 19] = [
         "SELECT o.source_id, CAST(o.amount_minor AS TEXT), COALESCE(CAST(i.amount_minor AS TEXT), 'nothing') FROM creator_earnings o \
          LEFT JOIN creator_earnings i ON i.source_type = o.source_type AND i.source_id = o.source_id AND i.kind = 'carry_in' \
          AND i.account_id = o.account_id AND i.currency = o.currency \
-         WHERE o.kind = 'carry_out' AND (i.id IS NULL OR i.amount_minor <> -o.amount_minor OR o.amount_minor >= 0)",
+         WHERE o.kind = 'carry_out' AND (i.id IS NULL OR i.amount_minor <> -o.amount_minor OR o.amount_minor = 0 \
+         OR (o.amount_minor > 0 AND NOT EXISTS (SELECT 1 FROM foreign_payouts a WHERE a.object_id = o.source_id AND a.adopted_at_ms IS NOT NULL)))",
     ),
     (
         "{1} of payout {0} were carried in, but nothing out",
@@ -100,7 +101,7 @@ pub(super) const RULES: [(&str, &str); 19] = [
     (
         "object {0} of account {1} is held against its purse as foreign, but it is payout {2}",
         "SELECT f.object_id, f.account_id, p.id FROM foreign_payouts f JOIN creator_payouts p ON p.stripe_payout_id = f.object_id \
-         WHERE f.payout_id IS NULL",
+         WHERE f.payout_id IS NULL AND f.adopted_at_ms IS NULL",
     ),
     (
         "entry {0} is a {1} and can't be an estimate, but is marked as one",
@@ -127,7 +128,8 @@ pub(super) const RULES: [(&str, &str); 19] = [
     (
         "entry {0} (a {1}) has the wrong sign: {2}",
         "SELECT CAST(e.id AS TEXT), e.kind, CAST(e.amount_minor AS TEXT) FROM creator_earnings e WHERE (e.kind = 'dispute_lost' \
-         AND e.amount_minor <> 0) OR (e.kind IN ('debt_writeoff', 'carry_in') AND e.amount_minor <= 0) \
+         AND e.amount_minor <> 0) OR (e.kind IN ('debt_writeoff', 'carry_in') AND e.amount_minor <= 0 \
+         AND NOT EXISTS (SELECT 1 FROM foreign_payouts a WHERE a.object_id = e.source_id AND a.adopted_at_ms IS NOT NULL)) \
          OR (e.kind = 'payout_fee' AND e.amount_minor >= 0)",
     ),
     (
