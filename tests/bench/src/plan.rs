@@ -226,7 +226,8 @@ async fn same_form(place: &Place, table: &str) -> anyhow::Result<String> {
         place.texts(&format!("SELECT sql FROM sqlite_master WHERE tbl_name = '{table}' AND sql IS NOT NULL")).await?;
     let mut text = made.join(";\n");
     for (table, _, _) in TABLES {
-        text = text.replace(&format!(" {table} "), &format!(" own_{table} "));
+        // A table that a migration made anew is quoted there.
+        text = text.replace(&format!("\"{table}\""), table).replace(&format!(" {table} "), &format!(" own_{table} "));
     }
     Ok(text.replace("INDEX ", "INDEX own_"))
 }
