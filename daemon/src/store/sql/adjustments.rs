@@ -1,12 +1,12 @@
 //! Entries that nothing at Stripe explains, by two people: an adjustment of either sign, or a debt that is given up.
-use super::{DB, Tx, purses::FREE, rows};
+use super::{DB, Tx, purses::FREE, requests, rows};
 use crate::store::{
     StoreError,
     door_types::RequestRow,
     types::{By, Note},
 };
 use payout_shared::{earning::EarningKind, money::Money};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Row};
 
 /// Two people agreed: one entry. A positive adjustment counts once the platform's transfer that it names is recorded.
@@ -17,7 +17,7 @@ pub(super) async fn write(
     by: &By,
 ) -> Result<Vec<Note>, StoreError> {
     let broken = |why: &str| StoreError::Broken(format!("request {}: {why}", request.id));
-    let detail: Value = serde_json::from_str(&request.detail).map_err(|error| broken(&error.to_string()))?;
+    let detail = requests::detail(request)?;
     let text = |name: &str| detail[name].as_str().ok_or_else(|| broken(&format!("it has no {name}")));
     let minor = detail["amount"]["minor"].as_i64().ok_or_else(|| broken("it has no amount"))?;
     let currency = detail["amount"]["currency"].as_str().ok_or_else(|| broken("it has no currency"))?;

@@ -162,8 +162,7 @@ pub(super) async fn renewed(
     new_id: &str,
     request: &RequestRow,
 ) -> Result<Option<Vec<Note>>, StoreError> {
-    let said: Value = serde_json::from_str(&request.detail)
-        .map_err(|error| StoreError::Broken(format!("request {}: {error}", request.id)))?;
+    let said = requests::detail(request)?;
     let label = said["run"].as_str().unwrap_or_default();
     let now = asked(tx, &request.subject, label, said["why"].clone()).await?;
     if now == said {

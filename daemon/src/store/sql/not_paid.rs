@@ -1,6 +1,6 @@
 //! An unknown payout of which two people say that it was not paid, before that is proven: its earnings are free, its creator stays held, and it
 //! is looked for until a listing that counts doesn't show it.
-use super::{Tx, change, claim};
+use super::{Tx, change, claim, requests};
 use crate::store::{
     StoreError,
     door_types::RequestRow,
@@ -19,8 +19,7 @@ pub(super) async fn vouch(
     reason: &str,
 ) -> Result<Vec<Note>, StoreError> {
     let payout = PayoutId::new(&request.subject);
-    let detail: serde_json::Value = serde_json::from_str(&request.detail)
-        .map_err(|error| StoreError::Broken(format!("request {}: {error}", request.id)))?;
+    let detail = requests::detail(request)?;
     let key = detail["key"].as_str().ok_or_else(|| StoreError::Broken(format!("request {} names no key", request.id)))?;
     claim::still_unknown(tx, &payout, key).await?;
     let sentence = format!("two people said that it was not paid ({reason}): its earnings are free for a later run");

@@ -1,5 +1,5 @@
 //! What two people allow one purse in one cycle beyond the rules: a payout over the cap, or a bank account that was changed lately.
-use super::{DB, Tx, rows};
+use super::{DB, Tx, requests, rows};
 use crate::store::{
     StoreError,
     door_types::RequestRow,
@@ -40,7 +40,7 @@ pub(in crate::store) async fn of_cycle<'c>(on: impl Executor<'c, Database = DB>,
 /// Two people agreed.
 pub(super) async fn write(tx: &mut Tx, now_ms: i64, request: &RequestRow) -> Result<Vec<Note>, StoreError> {
     let broken = |why: &str| StoreError::Broken(format!("request {}: {why}", request.id));
-    let detail: Value = serde_json::from_str(&request.detail).map_err(|error| broken(&error.to_string()))?;
+    let detail = requests::detail(request)?;
     let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| broken("a part of its detail is missing"));
     for purse in detail["purses"].as_array().ok_or_else(|| broken("it names no purses"))? {
         sqlx::query::<DB>(

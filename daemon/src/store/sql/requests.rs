@@ -73,6 +73,11 @@ async fn locked(tx: &mut Tx, id: &str) -> Result<RequestRow, StoreError> {
     Ok(request)
 }
 
+/// What a request asks for, as its hash is of it.
+pub(super) fn detail(request: &RequestRow) -> Result<serde_json::Value, StoreError> {
+    serde_json::from_str(&request.detail).map_err(|error| StoreError::Broken(format!("request {}: {error}", request.id)))
+}
+
 /// What is open about this.
 pub(super) async fn open_about(tx: &mut Tx, kind: RequestKind, subject: &str) -> Result<Vec<RequestRow>, StoreError> {
     let text = format!("SELECT {COLUMNS} FROM requests WHERE state = 'open' AND kind = $1 AND subject = $2 ORDER BY id");

@@ -9,7 +9,7 @@ use payout_shared::{
     approval::{RequestKind, RequestState},
     id::{AccountId, ObjectId, PayoutId},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
 const IDS_PER_STATEMENT: usize = 500;
@@ -75,9 +75,7 @@ pub(super) async fn ask(
 }
 
 fn number_of(request: &RequestRow) -> Result<i64, StoreError> {
-    let detail: Value = serde_json::from_str(&request.detail)
-        .map_err(|error| StoreError::Broken(format!("request {}: {error}", request.id)))?;
-    detail["rollback"].as_i64().ok_or_else(|| StoreError::Broken(format!("request {} names no rollback", request.id)))
+    requests::detail(request)?["rollback"].as_i64().ok_or_else(|| StoreError::Broken(format!("request {} names no rollback", request.id)))
 }
 
 /// Two people agreed: the reversals of that rollback may leave.
