@@ -1,7 +1,7 @@
 //! The one table of what keys do. Hints, help, the palette and read-only mode are made from it; nothing else binds a key.
 //!
 //! Invariant: an action that acts on money is `acts`; nothing with `acts` runs in a read-only console.
-use crate::app::{App, Request, STALE_MS, Screen, detail, dialog, key::Key, keys, palette::Palette, payouts};
+use crate::app::{App, Request, STALE_MS, Screen, detail, dialog, key::Key, keys, palette::Palette, payouts, rollback};
 use payout_shared::roles;
 
 /// Where an action can be found.
@@ -67,6 +67,19 @@ pub static ALL: &[Action] = &[
             "take the pause back: type the run's date and a reason",
             Place::Everywhere,
             dialog::open_resume,
+        )
+    },
+    Action {
+        acts: true,
+        dangerous: true,
+        why_disabled: rollback_disabled,
+        ..plain(
+            &[Key::Char('B')],
+            "rollback",
+            "",
+            "take the run back: look at the preview, type its word and a reason",
+            Place::Everywhere,
+            rollback::open,
         )
     },
     Action {
@@ -201,20 +214,26 @@ fn role_disabled(app: &App, action: roles::Action) -> Option<String> {
 }
 
 fn resume_disabled(app: &App) -> Option<String> {
-    if let Some(why) = read_only(app, "payout resume") {
-        return Some(why);
-    }
-    if let Some(why) = role_disabled(app, roles::Action::Resume) {
-        return Some(why);
-    }
-    if app.is_stale() {
-        return Some(match app.age_ms() {
-            Some(age) if age > STALE_MS => format!("the data is {} s old", age / 1000),
-            Some(_) => "the link is lost".to_owned(),
-            None => "no data yet".to_owned(),
-        });
-    }
-    dialog::resume_target(app).is_none().then(|| "nothing is paused".to_owned())
+    read_only(app, "payout resume")
+        .or_else(|| role_disabled(app, roles::Action::Resume))
+        .or_else(|| old_data(app))
+        .or_else(|| dialog::resume_target(app).is_none().then(|| "nothing is paused".to_owned()))
+}
+
+fn rollback_disabled(app: &App) -> Option<String> {
+    read_only(app, "payout rollback")
+        .or_else(|| role_disabled(app, roles::Action::Correct))
+        .or_else(|| old_data(app))
+        .or_else(|| rollback::disabled(app))
+}
+
+/// A dangerous action is for fresh data only.
+fn old_data(app: &App) -> Option<String> {
+    app.is_stale().then(|| match app.age_ms() {
+        Some(age) if age > STALE_MS => format!("the data is {} s old", age / 1000),
+        Some(_) => "the link is lost".to_owned(),
+        None => "no data yet".to_owned(),
+    })
 }
 
 fn no_row(app: &App) -> Option<String> {

@@ -211,7 +211,9 @@ impl Loop<'_> {
                 Request::Pause { ticket, .. }
                 | Request::Resume { ticket, .. }
                 | Request::ListPayouts { ticket, .. }
-                | Request::ShowPayout { ticket, .. } => {
+                | Request::ShowPayout { ticket, .. }
+                | Request::PreviewRollback { ticket, .. }
+                | Request::ConfirmRollback { ticket, .. } => {
                     if self.requests.try_send(request).is_err() {
                         let message = "this console has too many requests on their way".to_owned();
                         let reply = Reply::Failed(Failure { kind: FailureKind::NotSent, message });

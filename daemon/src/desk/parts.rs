@@ -49,6 +49,7 @@ impl Desk {
             cohorts_open: rollout.open,
             cohorts: rollout.total,
             drifting: self.store.drifts().await?.0,
+            open_requests: self.store.open_requests().await?,
         })
     }
 

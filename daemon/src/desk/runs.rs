@@ -109,6 +109,7 @@ impl Desk {
             reads: counts.reads,
             reads_budget: counts.purses.saturating_mul(READS_PER_PURSE),
             stripe_short: skipped(counts, SkipReason::StripeShort),
+            reversals_to_approve: counts.reversals_to_approve,
             payouts: counts.payouts,
             answered: counts.answered,
             purses: counts.purses,

@@ -1,13 +1,16 @@
-//! The two actions on money: pause (safe, two keys, always tried) and resume (dangerous, typed, only on fresh data).
+//! What stands in front of an action on money: pause (safe, two keys, always tried), resume and rollback (dangerous, typed, only on fresh
+//! data).
 //!
 //! Invariants: Enter never confirms; the key that confirms isn't the key that opened; "paused" is only what the daemon said.
-use super::{App, Failure, FailureKind, Reply, Request, Weight, input::Input, key::Key, standing};
+use super::{
+    App, Failure, FailureKind, Reply, Request, Weight,
+    form::{Form, Pressed},
+    input::Input,
+    key::Key,
+    rollback::{self, Rollback},
+    standing,
+};
 use payout_proto::v1;
-
-/// Keys within this time of a dangerous dialog's opening are dropped.
-const DEAF_MS: i64 = 150;
-/// A pause or resume without an answer for this long is reported as such. The request's own deadline is 2 s.
-const ANSWER_MS: i64 = 2_500;
 
 /// What is to be paused or resumed: a run, or everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,14 +28,6 @@ impl Target {
     }
 }
 
-/// A field of the resume dialog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    Word,
-    Reason,
-    Confirm,
-}
-
 /// What is in front of the screen.
 #[derive(Clone, Debug)]
 pub enum Dialog {
@@ -43,13 +38,10 @@ pub enum Dialog {
     },
     Resume {
         target: Target,
-        /// What must be typed: the run's date.
-        word: String,
-        typed: Input,
-        reason: Input,
-        field: Field,
-        opened_mono_ms: i64,
+        /// Its word is the run's date.
+        form: Form,
     },
+    Rollback(Box<Rollback>),
     /// The pause couldn't be delivered: what to type into a shell.
     Undelivered {
         why: String,
@@ -62,9 +54,30 @@ pub enum Dialog {
 pub enum Deed {
     Pause,
     Resume,
+    Rollback,
 }
 
-/// A pause or resume on its way.
+impl Deed {
+    /// For sentences.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Rollback => "rollback",
+        }
+    }
+
+    /// Without an answer for this long it is reported as such, milliseconds: a little more than the request's own deadline.
+    const fn answer_ms(self) -> i64 {
+        match self {
+            Self::Pause | Self::Resume => 2_500,
+            Self::Rollback => 31_000,
+        }
+    }
+}
+
+/// A deed on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub deed: Deed,
@@ -103,9 +116,7 @@ pub fn resume_target(app: &App) -> Option<(Target, String)> {
 /// Opens the resume dialog.
 pub fn open_resume(app: &mut App) -> Vec<Request> {
     if let Some((target, word)) = resume_target(app) {
-        let opened_mono_ms = app.now.mono_ms;
-        let (typed, reason) = (Input::default(), Input::default());
-        app.dialog = Some(Dialog::Resume { target, word, typed, reason, field: Field::Word, opened_mono_ms });
+        app.dialog = Some(Dialog::Resume { target, form: Form::new(&word, app.now.mono_ms) });
     }
     Vec::new()
 }
@@ -115,7 +126,8 @@ pub fn press(app: &mut App, key: Key) -> Vec<Request> {
     match app.dialog.take() {
         None => Vec::new(),
         Some(Dialog::Pause { target, reason, editing }) => press_pause(app, key, target, reason, editing),
-        Some(dialog @ Dialog::Resume { .. }) => press_resume(app, key, dialog),
+        Some(Dialog::Resume { target, form }) => press_resume(app, key, target, form),
+        Some(Dialog::Rollback(open)) => rollback::press(app, key, open),
         Some(dialog @ Dialog::Undelivered { .. }) => {
             match key {
                 Key::Char('p') => return open_pause(app),
@@ -152,71 +164,51 @@ fn press_pause(app: &mut App, key: Key, target: Target, mut reason: Input, editi
     Vec::new()
 }
 
-fn press_resume(app: &mut App, key: Key, mut dialog: Dialog) -> Vec<Request> {
-    let Dialog::Resume { target, word, typed, reason, field, opened_mono_ms } = &mut dialog else { return Vec::new() };
-    if app.now.mono_ms - *opened_mono_ms < DEAF_MS {
-        app.dialog = Some(dialog);
-        return Vec::new();
-    }
-    match (key, *field) {
-        (Key::Esc, _) => {
+fn press_resume(app: &mut App, key: Key, target: Target, mut form: Form) -> Vec<Request> {
+    match form.press(key, app.now.mono_ms) {
+        Pressed::Left => {
             app.tell(Weight::Note, "not resumed");
             return Vec::new();
         }
-        (Key::Tab | Key::Enter | Key::Down, Field::Word) => *field = Field::Reason,
-        (Key::Tab | Key::Enter | Key::Down, Field::Reason) => *field = Field::Confirm,
-        (Key::Tab | Key::Down, Field::Confirm) | (Key::BackTab | Key::Up, Field::Reason) => *field = Field::Word,
-        (Key::BackTab | Key::Up, Field::Confirm) => *field = Field::Reason,
-        (Key::BackTab | Key::Up, Field::Word) => *field = Field::Confirm,
-        (Key::Char('y'), Field::Confirm) => {
-            if let Some(why) = resume_blocked(app, word, typed, reason) {
-                app.tell(Weight::Warning, format!("not resumed: {why}"));
-            } else {
-                let (target, reason) = (target.clone(), reason.text().trim().to_owned());
+        Pressed::Yes => match resume_blocked(app, &form) {
+            Some(why) => app.tell(Weight::Warning, format!("not resumed: {why}")),
+            None => {
+                let reason = form.reason();
                 let ticket = remember(app, Deed::Resume, &target, &reason);
                 return vec![Request::Resume { ticket, run: target.run_id, reason }];
             }
-        }
-        (_, Field::Word) => {
-            typed.key(key);
-        }
-        (_, Field::Reason) => {
-            reason.key(key);
-        }
-        (_, Field::Confirm) => {}
+        },
+        Pressed::Nothing => {}
     }
-    app.dialog = Some(dialog);
+    app.dialog = Some(Dialog::Resume { target, form });
     Vec::new()
 }
 
 /// Why `y` doesn't resume yet.
 #[must_use]
-pub fn resume_blocked(app: &App, word: &str, typed: &Input, reason: &Input) -> Option<String> {
+pub fn resume_blocked(app: &App, form: &Form) -> Option<String> {
     if app.is_stale() {
         return Some("the data is older than 3 s".to_owned());
     }
     if resume_target(app).is_none() {
         return Some("nothing is paused any more".to_owned());
     }
-    if typed.text().trim() != word {
-        return Some(format!("type {word}"));
-    }
-    reason.text().trim().is_empty().then(|| "a reason is needed".to_owned())
+    form.missing(1)
 }
 
 /// Text pasted into a dialog's line.
 pub fn paste(app: &mut App, text: &str) -> bool {
     match &mut app.dialog {
-        Some(Dialog::Pause { reason, editing: true, .. } | Dialog::Resume { reason, field: Field::Reason, .. }) => {
-            reason.insert(text);
-        }
-        // The date is typed, so that it is read.
-        Some(Dialog::Pause { .. } | Dialog::Resume { .. } | Dialog::Undelivered { .. }) | None => return false,
+        Some(Dialog::Pause { reason, editing: true, .. }) => reason.insert(text),
+        Some(Dialog::Resume { form, .. }) => return form.paste(text),
+        Some(Dialog::Rollback(open)) => return open.form.paste(text),
+        Some(Dialog::Pause { .. } | Dialog::Undelivered { .. }) | None => return false,
     }
     true
 }
 
-fn remember(app: &mut App, deed: Deed, target: &Target, reason: &str) -> u64 {
+/// A deed leaves: what it is, until the daemon has answered.
+pub(super) fn remember(app: &mut App, deed: Deed, target: &Target, reason: &str) -> u64 {
     let ticket = app.next_ticket();
     app.notice = None;
     app.asked = Some(Asked {
@@ -244,7 +236,11 @@ pub fn answered(app: &mut App, ticket: u64, answer: Result<Reply, Failure>) {
             app.asked = None;
             app.tell(Weight::Note, format!("resume of {} accepted (#{seq}): {state}", asked.target.name()));
         }
-        Ok(Reply::Payouts(_) | Reply::Payout(_) | Reply::Failed(_)) => {}
+        Ok(Reply::RolledBack(reply)) => {
+            app.asked = None;
+            rollback::confirmed(app, &asked.target, &reply);
+        }
+        Ok(Reply::Payouts(_) | Reply::Payout(_) | Reply::Preview(_) | Reply::Failed(_)) => {}
         Err(failure) => undelivered(app, &asked, &failure),
     }
 }
@@ -252,6 +248,7 @@ pub fn answered(app: &mut App, ticket: u64, answer: Result<Reply, Failure>) {
 fn undelivered(app: &mut App, asked: &Asked, failure: &Failure) {
     app.asked = None;
     match (asked.deed, failure.kind) {
+        (Deed::Rollback, _) => rollback::undelivered(app, failure),
         (Deed::Resume, _) => app.tell(Weight::Trouble, format!("NOT RESUMED: {}", failure.message)),
         (Deed::Pause, FailureKind::Refused | FailureKind::NotPermitted) => {
             app.tell(Weight::Trouble, format!("NOT PAUSED: {}", failure.message));
@@ -281,9 +278,10 @@ pub fn shell_command(prefix: &str, asked: &Asked) -> String {
 
 /// No answer in time, whatever became of the request.
 pub fn expire(app: &mut App) {
-    let late = app.asked.as_ref().filter(|a| a.accepted_seq.is_none() && app.now.mono_ms - a.at_mono_ms > ANSWER_MS);
-    if let Some(asked) = late.cloned() {
-        let message = "no answer within 2 s".to_owned();
+    let late =
+        |asked: &&Asked| asked.accepted_seq.is_none() && app.now.mono_ms - asked.at_mono_ms > asked.deed.answer_ms();
+    if let Some(asked) = app.asked.as_ref().filter(late).cloned() {
+        let message = format!("no answer within {} s", asked.deed.answer_ms() / 1_000);
         undelivered(app, &asked, &Failure { kind: FailureKind::NoAnswer, message });
         app.dirty = true;
     }

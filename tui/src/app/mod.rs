@@ -5,6 +5,7 @@
 pub mod detail;
 pub mod dialog;
 pub mod filter;
+pub mod form;
 pub mod freshness;
 pub mod input;
 pub mod key;
@@ -12,6 +13,7 @@ pub mod keys;
 pub mod live;
 pub mod palette;
 pub mod payouts;
+pub mod rollback;
 pub mod standing;
 
 pub use freshness::{Now, STALE_MS};
@@ -46,6 +48,8 @@ pub enum Reply {
     Resumed(v1::ResumeReply),
     Payouts(Box<v1::ListPayoutsReply>),
     Payout(Box<v1::ShowPayoutReply>),
+    Preview(Box<rollback::Preview>),
+    RolledBack(v1::ConfirmRollbackReply),
     Failed(Failure),
 }
 
@@ -77,6 +81,8 @@ pub enum Request {
     Resume { ticket: u64, run: String, reason: String },
     ListPayouts { ticket: u64, query: Box<v1::ListPayoutsRequest> },
     ShowPayout { ticket: u64, payout_id: String },
+    PreviewRollback { ticket: u64, run: String },
+    ConfirmRollback { ticket: u64, run: String, hash: String, reason: String },
     Quit,
     Suspend,
     Redraw,
@@ -158,7 +164,7 @@ pub struct App {
     pub filtering: Option<(Input, Option<String>)>,
     pub palette: Option<palette::Palette>,
     pub notice: Option<Notice>,
-    /// A pause or resume on its way.
+    /// A deed on its way.
     pub asked: Option<dialog::Asked>,
     pub last_key: Option<Key>,
     pub ticket: u64,
@@ -262,9 +268,10 @@ fn refresh(app: &mut App) -> Vec<Request> {
 
 fn replied(app: &mut App, ticket: u64, reply: Reply) -> Vec<Request> {
     match reply {
-        Reply::Paused(_) | Reply::Resumed(_) => dialog::answered(app, ticket, Ok(reply)),
+        Reply::Paused(_) | Reply::Resumed(_) | Reply::RolledBack(_) => dialog::answered(app, ticket, Ok(reply)),
         Reply::Payouts(reply) => payouts::arrived(app, ticket, Ok(*reply)),
         Reply::Payout(reply) => detail::arrived(app, ticket, Ok(*reply)),
+        Reply::Preview(preview) => rollback::arrived(app, ticket, Ok(*preview)),
         Reply::Failed(failure) => {
             if app.asked.as_ref().is_some_and(|asked| asked.ticket == ticket) {
                 dialog::answered(app, ticket, Err(failure));
@@ -272,6 +279,8 @@ fn replied(app: &mut App, ticket: u64, reply: Reply) -> Vec<Request> {
                 payouts::arrived(app, ticket, Err(failure));
             } else if app.detail.fetch.is(ticket) {
                 detail::arrived(app, ticket, Err(failure));
+            } else {
+                rollback::arrived(app, ticket, Err(failure));
             }
         }
     }

@@ -24,6 +24,9 @@ pub fn state_words(app: &App) -> String {
         _ if daemon.pausing => format!("ALL PAUSING ({in_flight} in flight)"),
         _ if daemon.paused => "ALL PAUSED".to_owned(),
         Some(run) if run.state == "pausing" => format!("PAUSING ({in_flight} in flight)"),
+        Some(run) if run.reversals_to_approve > 0 => {
+            format!("{} ({} to approve)", upper(&run.state), text::count(run.reversals_to_approve))
+        }
         Some(run) => upper(&run.state),
         None => "NO OPEN RUN".to_owned(),
     };
@@ -33,7 +36,7 @@ pub fn state_words(app: &App) -> String {
     match app.asked.as_ref().map(|asked| (asked.deed, asked.accepted_seq)) {
         Some((Deed::Pause, None)) => words.push_str(", pause requested"),
         Some((Deed::Pause, Some(_))) => words.push_str(", pause accepted"),
-        Some((Deed::Resume, _)) => words.push_str(", resume requested"),
+        Some((deed @ (Deed::Resume | Deed::Rollback), _)) => words.push_str(&format!(", {} requested", deed.word())),
         None => {}
     }
     words
@@ -79,13 +82,13 @@ pub fn alarm(app: &App) -> (Alarm, String) {
         };
     }
     if let Some(asked) = &app.asked {
-        let deed = if asked.deed == Deed::Pause { "pause" } else { "resume" };
+        let deed = asked.deed.word();
         return (Alarm::Warning, format!("{deed} of {} is on its way: {}", asked.target.name(), asked.reason));
     }
     if !app.live.known {
         return (Alarm::Note, format!("connecting to {}", app.place));
     }
-    daemon_alarm(app).or_else(|| run_alarm(app)).unwrap_or((Alarm::Quiet, String::new()))
+    daemon_alarm(app).or_else(|| run_alarm(app)).or_else(|| people_alarm(app)).unwrap_or((Alarm::Quiet, String::new()))
 }
 
 /// Old data is said before anything else; a notice of an action comes after it on the same line.
@@ -141,6 +144,31 @@ fn run_alarm(app: &App) -> Option<(Alarm, String)> {
     let unknown = app.live.count("unknown");
     (unknown > 0).then(|| {
         (Alarm::Warning, format!("{} with unknown outcome: will be asked again, not paid twice", text::count(unknown)))
+    })
+}
+
+/// What stands still until a person has said yes or no.
+fn people_alarm(app: &App) -> Option<(Alarm, String)> {
+    let run = app.live.run.as_ref();
+    if let Some(run) = run.filter(|run| run.reversals_to_approve > 0) {
+        let n = text::count(run.reversals_to_approve);
+        return Some((
+            Alarm::Warning,
+            format!("{n} paid payouts wait for a second person before they are reversed: payout requests"),
+        ));
+    }
+    if let Some(run) = run.filter(|run| run.state == "awaiting_approval") {
+        return Some((
+            Alarm::Warning,
+            format!("run {} waits for two people: payout requests", text::cut(&run.label, 16)),
+        ));
+    }
+    let open = app.live.daemon.open_requests;
+    (open > 0).then(|| {
+        (Alarm::Note, {
+            let requests = if open == 1 { "request waits" } else { "requests wait" };
+            format!("{} {requests} for people: payout requests", text::count(open))
+        })
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) fn daemon(d: &v1::DaemonPart) -> Value {
         "timezone": d.timezone, "degraded": d.degraded, "now": time(d.now_ms), "you": d.you, "role": word(&d.role),
         "last_webhook_at": time(d.last_webhook_ms), "inbox_backlog": d.inbox_backlog,
         "create_rate": d.create_rate, "create_concurrency": d.create_concurrency,
-        "cohorts": {"open": d.cohorts_open, "total": d.cohorts}, "drifting": d.drifting,
+        "cohorts": {"open": d.cohorts_open, "total": d.cohorts}, "drifting": d.drifting, "open_requests": d.open_requests,
     })
 }
 
@@ -72,6 +72,7 @@ pub(super) fn run(r: &v1::RunPart) -> Value {
         "started_at": time(r.started_at_ms), "finished_at": time(r.finished_at_ms), "in_flight": r.in_flight,
         "payouts": r.payouts, "answered": r.answered, "purses": r.purses, "skipped": r.skipped, "to_plan": r.to_plan,
         "to_read": r.to_read, "reads": {"used": r.reads, "budget": r.reads_budget}, "stripe_short": r.stripe_short,
+        "reversals_to_approve": r.reversals_to_approve,
         "requested_by": word(&r.requested_by), "reason": word(&r.reason), "pause_reason": word(&r.pause_reason),
         "paused_by": word(&r.paused_by), "eta": time(r.eta_ms), "eta_early": time(r.eta_early_ms),
         "eta_late": time(r.eta_late_ms),

@@ -188,6 +188,12 @@ pub(super) fn summary(run: &v1::RunPart, states: &[v1::StateCount]) -> Vec<Strin
         let (reads, budget) = (text::count(run.reads), text::count(run.reads_budget));
         out.push(format!("reads     {reads} of a budget of {budget} asked of Stripe{over}"));
     }
+    if run.reversals_to_approve > 0 {
+        let n = text::count(run.reversals_to_approve);
+        out.push(format!(
+            "people    {n} paid payouts wait for a second person before they are reversed: payout requests"
+        ));
+    }
     if run.stripe_short > 0 {
         let n = text::count(run.stripe_short);
         out.push(format!("short     {n} purses skipped: Stripe holds less than is payable"));

@@ -60,6 +60,9 @@ fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
         let n = text::count(d.drifting);
         out.push(format!("drift     {n} purses hold more or less at Stripe than the books say, beyond the tolerance"));
     }
+    if d.open_requests > 0 {
+        out.push(format!("people    {} waiting for a yes or a no: payout requests", text::count(d.open_requests)));
+    }
     if d.degraded.is_empty() {
         out.push("trouble   none".to_owned());
     }

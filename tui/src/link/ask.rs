@@ -3,7 +3,10 @@ use super::{
     Client,
     dial::{Asking, Way},
 };
-use crate::app::{Failure, FailureKind, Msg, Reply, Request};
+use crate::app::{
+    Failure, FailureKind, Msg, Reply, Request,
+    rollback::{Preview, ROWS_MAX},
+};
 use payout_proto::v1;
 use std::{future::Future, time::Duration};
 use tokio::sync::{mpsc, watch};
@@ -13,6 +16,8 @@ use tonic::{Response, Status, transport::Channel};
 pub const DEADLINE_ACT: Duration = Duration::from_secs(2);
 /// A page is shown within this time or reported.
 pub const DEADLINE_READ: Duration = Duration::from_secs(5);
+/// A rollback's preview, and the same again before it is confirmed, goes through all payouts of a run.
+pub const DEADLINE_ROLLBACK: Duration = Duration::from_secs(30);
 
 /// Serves requests until the console has gone.
 pub async fn serve(
@@ -53,8 +58,35 @@ async fn ask(way: &Way, channel: Option<Channel>, request: Request) -> Option<(u
             let done = call(way, channel, DEADLINE_READ, |mut c| async move { c.show_payout(request).await });
             (ticket, done.await.map_or_else(Reply::Failed, |reply| Reply::Payout(Box::new(reply))))
         }
+        Request::PreviewRollback { ticket, run } => {
+            let request = v1::PreviewRollbackRequest { run };
+            let done = call(way, channel, DEADLINE_ROLLBACK, |c| preview(c, request));
+            (ticket, done.await.map_or_else(Reply::Failed, |preview| Reply::Preview(Box::new(preview))))
+        }
+        Request::ConfirmRollback { ticket, run, hash, reason } => {
+            let request = v1::ConfirmRollbackRequest { run, hash, reason };
+            let done = call(way, channel, DEADLINE_ROLLBACK, |mut c| async move { c.confirm_rollback(request).await });
+            (ticket, done.await.map_or_else(Reply::Failed, Reply::RolledBack))
+        }
         Request::Quit | Request::Suspend | Request::Redraw => return None,
     })
+}
+
+/// Reads a preview to its end: without its totals it is cut short, and must not look whole.
+async fn preview(mut client: Client, request: v1::PreviewRollbackRequest) -> Result<Response<Preview>, Status> {
+    let mut lines = client.preview_rollback(request).await?.into_inner();
+    let mut preview = Preview::default();
+    while let Some(line) = lines.message().await? {
+        if let Some(total) = line.total {
+            preview.total = total;
+            return Ok(Response::new(preview));
+        }
+        preview.count += 1;
+        if preview.rows.len() < ROWS_MAX {
+            preview.rows.push(line);
+        }
+    }
+    Err(Status::data_loss("the daemon ended the list before its totals"))
 }
 
 async fn call<T, F>(

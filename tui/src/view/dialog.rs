@@ -1,12 +1,14 @@
-//! What stands in front: the pause, the resume, the pause that couldn't be delivered, and the line of a filter.
+//! What stands in front: the pause, the resume, the rollback, the pause that couldn't be delivered, and the line of a filter.
 use super::{
     canvas::{Canvas, piece},
+    rollback,
     theme::Tone,
 };
 use crate::{
     app::{
         App,
-        dialog::{Dialog, Field, resume_blocked},
+        dialog::{Dialog, Target, resume_blocked},
+        form::{Field, Form},
         input::Input,
     },
     text,
@@ -17,7 +19,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
     match &app.dialog {
         None => {}
         Some(Dialog::Pause { target, reason, editing }) => pause(canvas, app, &target.name(), reason, *editing),
-        Some(dialog @ Dialog::Resume { .. }) => resume(canvas, app, dialog),
+        Some(Dialog::Resume { target, form }) => resume(canvas, app, target, form),
+        Some(Dialog::Rollback(open)) => rollback::draw(canvas, app, open),
         Some(Dialog::Undelivered { why, command }) => undelivered(canvas, why, command),
     }
 }
@@ -67,8 +70,7 @@ fn pause(canvas: &mut Canvas<'_, '_>, app: &App, target: &str, reason: &Input, e
     popup.line(6, &keys);
 }
 
-fn resume(canvas: &mut Canvas<'_, '_>, app: &App, dialog: &Dialog) {
-    let Dialog::Resume { target, word, typed: date, reason, field, .. } = dialog else { return };
+fn resume(canvas: &mut Canvas<'_, '_>, app: &App, target: &Target, form: &Form) {
     let mut popup = canvas.popup(76, 13, "RESUME", Tone::Warning);
     popup.put(0, 0, &format!("Resume {}: money leaves again at once.", target.name()), Tone::Strong);
     let daemon = &app.live.daemon;
@@ -93,30 +95,35 @@ fn resume(canvas: &mut Canvas<'_, '_>, app: &App, dialog: &Dialog) {
     if target.run_id.is_empty() && app.live.open_run().is_some_and(|run| run.state == "paused") {
         popup.put(0, 3, "The run is paused by itself too: it stays paused.", Tone::Warning);
     }
-    let here = |is_here: bool| if is_here { ">" } else { " " };
-    popup.put(0, 5, &format!("{} type {word}: ", here(*field == Field::Word)), Tone::Plain);
-    typed(&mut popup, text::width(word) + 9, 5, date, *field == Field::Word);
-    popup.put(0, 6, &format!("{} reason: ", here(*field == Field::Reason)), Tone::Plain);
-    typed(&mut popup, 10, 6, reason, *field == Field::Reason);
-    let blocked = resume_blocked(app, word, date, reason);
-    match (field, blocked) {
+    form_lines(&mut popup, 5, form, "resume", resume_blocked(app, form));
+}
+
+/// A form's lines, from a row on: seven of them.
+pub(super) fn form_lines(popup: &mut Canvas<'_, '_>, y: usize, form: &Form, verb: &str, blocked: Option<String>) {
+    let here = |field: Field| if form.field == field { ">" } else { " " };
+    popup.put(0, y, &format!("{} type {}: ", here(Field::Word), form.word), Tone::Plain);
+    typed(popup, text::width(&form.word) + 9, y, &form.typed, form.field == Field::Word);
+    popup.put(0, y + 1, &format!("{} reason: ", here(Field::Reason)), Tone::Plain);
+    typed(popup, 10, y + 1, &form.reason, form.field == Field::Reason);
+    match (form.field, blocked) {
         (Field::Confirm, None) => {
-            popup.line(8, &[piece("> ", Tone::Plain), piece("y", Tone::Key), piece(" resume", Tone::Strong)]);
+            popup.line(
+                y + 3,
+                &[piece("> ", Tone::Plain), piece("y", Tone::Key), piece(format!(" {verb}"), Tone::Strong)],
+            );
         }
         (Field::Confirm, Some(why)) => {
-            popup.put(0, 8, &format!("> not yet: {why}"), Tone::Warning);
+            popup.put(0, y + 3, &format!("> not yet: {why}"), Tone::Warning);
         }
         (Field::Word | Field::Reason, _) => {}
     }
-    popup.line(
-        10,
-        &[
-            piece("Tab", Tone::Key),
-            piece(" next field, then y   ", Tone::Plain),
-            piece("Esc", Tone::Key),
-            piece(" don't", Tone::Plain),
-        ],
-    );
+    let keys = [
+        piece("Tab", Tone::Key),
+        piece(" next field, then y   ", Tone::Plain),
+        piece("Esc", Tone::Key),
+        piece(" don't", Tone::Plain),
+    ];
+    popup.line(y + 5, &keys);
 }
 
 fn undelivered(canvas: &mut Canvas<'_, '_>, why: &str, command: &str) {

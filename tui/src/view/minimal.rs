@@ -5,7 +5,7 @@ use super::{
     theme::Tone,
 };
 use crate::{
-    app::{App, dialog::Dialog, standing},
+    app::{App, dialog::Dialog, form::Form, rollback::Shown, standing},
     text,
 };
 
@@ -56,13 +56,21 @@ pub(super) fn draw(canvas: &mut Canvas<'_, '_>, app: &App) {
 fn dialog_lines(dialog: &Dialog) -> Vec<String> {
     match dialog {
         Dialog::Pause { target, reason, .. } => vec![format!("y pause {} Esc no", target.name()), reason.text()],
-        Dialog::Resume { word, typed, reason, .. } => {
-            vec![
-                format!("resume? type {word}: {}", typed.text()),
-                format!("reason: {}", reason.text()),
-                "Tab, then y".to_owned(),
-            ]
-        }
+        Dialog::Resume { form, .. } => form_lines("resume", form),
+        Dialog::Rollback(open) => match &open.shown {
+            Shown::Asked => vec!["rollback: the daemon works out what it would do".to_owned()],
+            Shown::Failed(why) => vec![format!("no preview: {why}")],
+            Shown::Here(preview) if preview.total.to_do == 0 => vec!["nothing can be taken back".to_owned()],
+            Shown::Here(_) => form_lines("rollback", &open.form),
+        },
         Dialog::Undelivered { why, command } => vec![why.clone(), command.clone()],
     }
+}
+
+fn form_lines(verb: &str, form: &Form) -> Vec<String> {
+    vec![
+        format!("{verb}? type {}: {}", form.word, form.typed.text()),
+        format!("reason: {}", form.reason.text()),
+        "Tab, then y".to_owned(),
+    ]
 }

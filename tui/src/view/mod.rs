@@ -11,6 +11,7 @@ mod live;
 mod live_wide;
 mod minimal;
 mod payouts;
+mod rollback;
 mod sections;
 pub mod theme;
 

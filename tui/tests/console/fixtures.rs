@@ -1,5 +1,5 @@
 //! A run at 06:03:41, as a daemon would tell it, and helpers to drive the console without a clock.
-use payout::app::{App, Msg, Now, Reply, Request, key::Key, update};
+use payout::app::{App, Msg, Now, Reply, Request, key::Key, rollback::Preview, update};
 use payout_proto::v1::{self, watch_frame::Frame};
 
 /// 2026-12-01 06:03:41.000 UTC.
@@ -299,5 +299,47 @@ pub(crate) fn detail(columns: u16, rows: u16) -> App {
     let asked = key(&mut app, Key::Enter);
     let Some(Request::ShowPayout { ticket, .. }) = asked.last() else { panic!("a payout was asked for: {asked:?}") };
     update(&mut app, Msg::Reply { ticket: *ticket, reply: Reply::Payout(Box::new(shown(5))) });
+    app
+}
+
+/// What a rollback of the run would do.
+pub(crate) fn preview() -> Preview {
+    let line = |n: i64, step: &str, state: &str, why: &str| v1::RollbackLine {
+        payout_id: format!("pay_01JDX0000000000000000{n:05}"),
+        creator_id: format!("creator-{n:04}"),
+        state: state.into(),
+        step: step.into(),
+        amount: Some(money(1_000 + n * 317, "eur")),
+        why: why.into(),
+        total: None,
+    };
+    let mut rows: Vec<_> = (1..=12).map(|n| line(n, "cancel", "pending", "")).collect();
+    rows.push(line(13, "reverse", "paid", ""));
+    rows.push(line(14, "impossible", "paid", "its bank account is in FR; Stripe reverses to US and CA only"));
+    rows.push(line(15, "wait", "in_transit", "the bank has it"));
+    rows.extend((16..=20).map(|n| line(n, "cancel", "pending", "")));
+    let step = |step: &str, count, minor| v1::RollbackStep {
+        step: step.into(),
+        count,
+        amounts: vec![money(minor, "eur"), money(minor / 3, "usd")],
+    };
+    let steps = vec![
+        step("cancel", 290, 9_871_020),
+        step("reverse", 13, 204_415),
+        step("wait", 40, 1_204_415),
+        step("impossible", 2, 51_200),
+    ];
+    let total = v1::RollbackTotal { hash: "c0ffee".into(), steps, to_do: 303 };
+    Preview { rows, count: 345, total }
+}
+
+/// A paused run with the preview of its rollback in front.
+pub(crate) fn rollback(columns: u16, rows: u16) -> App {
+    let mut app = console(columns, rows, "paused");
+    let asked = press(&mut app, "B");
+    let [Request::PreviewRollback { ticket, .. }] = asked.as_slice() else {
+        panic!("a preview was asked for: {asked:?}")
+    };
+    update(&mut app, Msg::Reply { ticket: *ticket, reply: Reply::Preview(Box::new(preview())) });
     app
 }

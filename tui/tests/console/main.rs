@@ -10,5 +10,6 @@ mod pause;
 mod program;
 mod property;
 mod requests;
+mod rollback;
 mod snapshots;
 mod words;

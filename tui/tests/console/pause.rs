@@ -159,8 +159,8 @@ fn resume_needs_the_right_date_and_a_reason() {
 fn keys_right_after_the_resume_dialog_opened_are_dropped() {
     let mut app = console(80, 24, "paused");
     press(&mut app, "R2026");
-    let Some(Dialog::Resume { typed, .. }) = &app.dialog else { panic!("{:?}", app.dialog) };
-    assert_eq!(typed.text(), "");
+    let Some(Dialog::Resume { form, .. }) = &app.dialog else { panic!("{:?}", app.dialog) };
+    assert_eq!(form.typed.text(), "");
 }
 
 #[test]

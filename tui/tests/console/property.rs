@@ -1,5 +1,7 @@
 //! Laws under random input: the id under the cursor is the id that is sent; no size and no frame panics.
-use crate::fixtures::{answer, beat, blank, delta, detail, key, parts, payouts, press, row, snapshot};
+use crate::fixtures::{
+    answer, beat, blank, console, delta, detail, key, parts, payouts, press, rollback, row, snapshot,
+};
 use crate::snapshots::draw;
 use payout::app::{Msg, Request, key::Key, update};
 use payout_proto::v1;
@@ -40,7 +42,7 @@ proptest! {
     #[test]
     fn no_size_and_no_frame_panics(
         sizes in proptest::collection::vec((1_u16..300, 1_u16..100), 1..6),
-        keys in "[pRy12fsSlq?:/jkgG-]{0,8}",
+        keys in "[pRBy12fsSlq?:/jkgG-]{0,8}",
         numbers in proptest::collection::vec(any::<i64>(), 8),
         text in "\\PC{0,40}",
         state in proptest::sample::select(vec!["planning", "running", "paused", "completed", ""]),
@@ -73,7 +75,7 @@ proptest! {
 
 #[test]
 fn every_size_is_drawn_on_every_screen() {
-    for mut app in [blank(1, 1), payouts(80, 24), detail(80, 24), crate::fixtures::console(80, 24, "running")] {
+    for mut app in [blank(1, 1), payouts(80, 24), detail(80, 24), rollback(80, 24), console(80, 24, "running")] {
         for (columns, rows) in (1..=70).flat_map(|c| [1, 2, 3, 8, 15, 16, 17, 30].map(|r| (c, r))).chain([
             (300, 100),
             (120, 32),

@@ -1,5 +1,5 @@
 //! Every screen at every size, with colour and without, as text and as styles. `UPDATE_SNAPSHOTS=1` writes them anew.
-use crate::fixtures::{blank, console, detail, ended_parts, key, parts, payouts, press, snapshot, wait};
+use crate::fixtures::{blank, console, detail, ended_parts, key, parts, payouts, press, rollback, snapshot, wait};
 use payout::{
     app::{App, Msg, key::Key, update},
     view::{self, Theme},
@@ -167,6 +167,15 @@ fn dialogs() {
         press(&mut app, "2026-12-01");
         key(&mut app, Key::Tab);
         press(&mut app, "bank is back");
+        key(&mut app, Key::Tab);
+        app
+    });
+    everywhere("rollback", |c, r| {
+        let mut app = rollback(c, r);
+        crate::fixtures::beat(&mut app, 200);
+        press(&mut app, "ROLLBACK 303");
+        key(&mut app, Key::Tab);
+        press(&mut app, "too short");
         key(&mut app, Key::Tab);
         app
     });

@@ -32,6 +32,14 @@ impl Store {
         on!(self, pool, sql => sql::requests::list(pool, all, limit.max(0)).await)
     }
 
+    /// How many requests wait for a yes or a no.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn open_requests(&self) -> Result<i64, StoreError> {
+        on!(self, pool, sql => sql::requests::open_count(pool).await)
+    }
+
     /// Asks two people for something; gives the request and the journal's number. A crash before the commit asks nothing.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub struct RunCounts {
     pub to_plan: i64,
     /// Accounts of theirs that are read from Stripe first; 0 when the plan is finished.
     pub to_read: i64,
+    /// Reversals of a confirmed rollback that wait for a second person.
+    pub reversals_to_approve: i64,
 }
 
 /// One currency of a run.

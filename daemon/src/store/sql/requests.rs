@@ -47,6 +47,11 @@ pub(in crate::store) async fn list(pool: &Pool, all: bool, limit: i64) -> Result
     Ok(requests)
 }
 
+/// How many wait for a yes or a no.
+pub(in crate::store) async fn open_count(pool: &Pool) -> Result<i64, StoreError> {
+    Ok(sqlx::query::<DB>("SELECT COUNT(*) FROM requests WHERE state = 'open'").fetch_one(pool).await?.try_get(0)?)
+}
+
 async fn yes_of(tx: &mut Tx, id: &str) -> Result<Vec<Yes>, StoreError> {
     let found = sqlx::query::<DB>(
         "SELECT uid, approved_by, reason, at_ms FROM request_approvals WHERE request_id = $1 ORDER BY at_ms, uid",

@@ -7,12 +7,21 @@ use crate::store::{
 };
 use payout_shared::{
     approval::{RequestKind, RequestState},
-    id::{AccountId, ObjectId, PayoutId},
+    id::{AccountId, ObjectId, PayoutId, RunId},
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
 const IDS_PER_STATEMENT: usize = 500;
+
+/// Reversals of a run that wait for a second person.
+pub(super) async fn to_approve(tx: &mut Tx, run: &RunId) -> Result<i64, StoreError> {
+    let row = sqlx::query::<DB>("SELECT COUNT(*) FROM rollback_reversals WHERE run_id = $1 AND approved_at_ms IS NULL")
+        .bind(run.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(row.try_get(0)?)
+}
 
 /// Asks a second person for the reversals of a rollback that was just confirmed; what an earlier one of the run waited for expires.
 pub(super) async fn ask(

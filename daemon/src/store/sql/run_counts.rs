@@ -1,5 +1,5 @@
 //! What a run has come to: counts, sums, causes of trouble, newest failures. Reads only.
-use super::{DB, Pool, Query, checks, pages, purses, rows, runs};
+use super::{DB, Pool, Query, checks, pages, purses, reversals, rows, runs};
 use crate::store::{
     StoreError,
     door_types::{CauseRow, MoneyCount, PayoutFilter, PayoutRow, PayoutSort, RunCounts},
@@ -61,6 +61,7 @@ pub(in crate::store) async fn counts(pool: &Pool, id: &RunId) -> Result<RunCount
     }
     counts.reads = checks::reads(&mut *tx, id).await?.all();
     counts.in_flight = runs::in_flight(&mut tx, id).await?;
+    counts.reversals_to_approve = reversals::to_approve(&mut tx, id).await?;
     (counts.to_plan, counts.to_read) = to_plan(&mut tx, id).await?;
     Ok(counts)
 }

@@ -33,9 +33,14 @@ struct Watched {
 
 impl Watched {
     fn start(columns: u16, rows: u16, creators: u32) -> Self {
+        Self::start_with(columns, rows, creators, "")
+    }
+
+    fn start_with(columns: u16, rows: u16, creators: u32, more: &str) -> Self {
         let parent = tempfile::Builder::new().prefix("c").tempdir_in("/tmp").unwrap();
         let dir = parent.path().join("r");
-        let command = format!("{PROGRAM} --creators {creators} --speed 5 --dir {}; echo ended with $?", dir.display());
+        let command =
+            format!("{PROGRAM} --creators {creators} --speed 5 {more} --dir {}; echo ended with $?", dir.display());
         let watched = Self { terminal: Terminal::open(columns, rows, &command), dir, _parent: parent };
         watched.terminal.wait_for("the live run", UP, |screen| screen.contains("[TEST]") && screen.contains("RUNNING"));
         watched
@@ -83,23 +88,38 @@ impl Watched {
     /// The ledger doesn't grow while the console's clock goes on for some seconds.
     fn stands_still(&self) {
         let before = self.executed();
-        let mut clock = clock(&self.terminal.screen());
-        for _ in 0..3 {
+        self.seconds_pass(3, &self.terminal.screen());
+        assert_eq!(self.executed(), before, "money left while paused");
+    }
+
+    /// The console's clock goes on by so much: keys right after a dialog opened are dropped, and the next second may begin at once.
+    fn seconds_pass(&self, seconds: u32, screen: &str) {
+        let mut clock = clock(screen);
+        for _ in 0..seconds {
             let (_, screen) = self.terminal.wait_for("the clock", SOON, |screen| self::clock(screen) != clock);
             clock = self::clock(&screen);
         }
-        assert_eq!(self.executed(), before, "money left while paused");
     }
 
     fn resume(&self) {
         self.terminal.keys(&["R"]);
         let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
         let (_, screen) = self.terminal.wait_for("the dialog", SOON, |screen| screen.to_lowercase().contains("resume"));
-        // The first keys after it opened are dropped: a second later they count.
-        let clock = clock(&screen);
-        self.terminal.wait_for("the clock", SOON, |screen| self::clock(screen) != clock);
+        self.seconds_pass(2, &screen);
         self.terminal.keys(&[&date, "Tab", "done", "Tab", "y"]);
         self.terminal.wait_for("running again", SOON, |screen| first_line(screen).contains(" RUNNING"));
+    }
+
+    /// `B`: the preview's own word, a reason, `y`.
+    fn take_back(&self) {
+        self.terminal.keys(&["B"]);
+        let (_, screen) = self.terminal.wait_for("the preview", SOON, |screen| screen.contains("type ROLLBACK "));
+        let (_, rest) = screen.split_once("type ROLLBACK ").unwrap();
+        let count: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        assert_ne!(count, "0", "{screen}");
+        self.seconds_pass(2, &screen);
+        self.terminal.keys(&[&format!("ROLLBACK {count}"), "Tab", "wrong amounts in the file", "Tab", "y"]);
+        self.terminal.wait_for("it is taken back", SOON, |screen| first_line(screen).contains(" ABORT"));
     }
 
     fn quit(&self) {
@@ -148,6 +168,19 @@ fn two_keys_pause_and_nothing_leaves_until_resumed_at_80x24() {
 #[test]
 fn two_keys_pause_and_nothing_leaves_until_resumed_at_140x40() {
     two_keys_pause_and_nothing_leaves_until_resumed(140, 40);
+}
+
+#[test]
+fn a_half_finished_run_is_taken_back_from_the_console_and_the_books_equal_what_stripe_did() {
+    let _alone = alone();
+    // Stripe keeps them pending: what is shown stays true while it is typed, and all of them can be canceled.
+    let watched = Watched::start_with(80, 24, 1500, "--settle-ms 600000");
+    watched.terminal.wait_for("payouts", SOON, |_| watched.executed() > 50);
+    watched.pause();
+    watched.take_back();
+    let (_, screen) = watched.terminal.wait_for("all is back", UP, |screen| screen.contains(" ABORTED "));
+    assert!(screen.contains("sent 0 "), "{screen}");
+    watched.quit();
 }
 
 fn a_dead_daemon_is_seen_without_a_key_and_its_return_too(columns: u16, rows: u16) {
