@@ -127,7 +127,8 @@ impl Engine {
             AttemptState::Executed if intent.kind == AttemptKind::Reverse => Some(super::reversal::LOOK_AGAIN_MS),
             AttemptState::Intended | AttemptState::Executed | AttemptState::Refused | AttemptState::Withdrawn => None,
         };
-        let cause = answer::cause(sent);
+        // What was done as asked is no trouble, and has no cause.
+        let cause = (effect.attempt != AttemptState::Executed).then(|| answer::cause(sent));
         let kind = intent.kind.as_str();
         tracing::info!(run = %intent.run_id, payout = %intent.payout_id, kind, cause, attempt = effect.attempt.as_str(), "answered: {kind}");
         let mut attempt = AttemptChange {
@@ -145,7 +146,7 @@ impl Engine {
         Change {
             event: effect.event,
             failure_reason: Some(format!("{kind}: {}", super::record::what_came(sent))),
-            cause: Some(cause),
+            cause,
             attempt: Some(attempt),
             not_before_ms: wait_ms.map(|wait_ms| now_ms.saturating_add(wait_ms)),
             detail: serde_json::json!({"kind": kind, "attempt": effect.attempt.as_str()}),

@@ -76,6 +76,8 @@ async fn pending_ones_are_canceled(database: Database) -> World {
     world.settle().await;
     assert_eq!(states(&world).await, ["canceled"; 3]);
     assert_eq!(cancels(&world).len(), 3);
+    let causes = world.probe.texts("SELECT COALESCE(cause, 'none') FROM creator_payouts").await.concat();
+    assert_eq!(causes, ["none"; 3], "what was taken back as asked is no trouble");
     everything_is_back(&mut world, &run).await;
     let again = world.run(2, RunKind::Manual).await;
     world.settle().await;
