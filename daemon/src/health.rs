@@ -27,6 +27,8 @@ pub enum Topic {
     Holding,
     /// Stripe holds something else in a purse than the books say.
     Drift,
+    /// What webhooks may have lost can't be asked for.
+    Sweeps,
     /// Logs can't be written.
     Logs,
 }

@@ -36,4 +36,5 @@ pub mod roles;
 pub mod rollback;
 pub mod run;
 pub mod short;
+pub mod sweep;
 pub mod undo;

@@ -38,9 +38,17 @@ pub fn payout(facts: &Facts<'_>) -> String {
                 .to_owned()
         }
         PayoutState::Unknown => return unknown(facts),
-        PayoutState::Pending => "Stripe has it and sends it to the bank by itself; Stripe says when it arrived".to_owned(),
-        PayoutState::InTransit => "on its way to the bank; Stripe says when it arrived".to_owned(),
-        PayoutState::Paid => "paid; a bank can still send it back, which would show here".to_owned(),
+        PayoutState::Pending => {
+            format!("Stripe has it and sends it to the bank by itself; Stripe says when it arrived{}", untold(facts.row))
+        }
+        PayoutState::InTransit => format!("on its way to the bank; Stripe says when it arrived{}", untold(facts.row)),
+        PayoutState::Paid => match facts.row.look_at_ms {
+            Some(look_ms) => format!(
+                "paid; a bank can still send it back, which would show here; settled when Stripe still shows it paid after {}",
+                moment(look_ms)
+            ),
+            None => "paid; a bank can still send it back, which would show here".to_owned(),
+        },
         PayoutState::Settled => "settled: nothing more happens by itself".to_owned(),
         PayoutState::Voided => "given up before anything was executed: its earnings are free for a later run".to_owned(),
         PayoutState::Failed if facts.row.retry_at_ms.is_some() => {
@@ -51,7 +59,10 @@ pub fn payout(facts: &Facts<'_>) -> String {
             "not sent again by itself; its earnings are free for a later run".to_owned()
         }
         PayoutState::Failed | PayoutState::Returned | PayoutState::Canceled => {
-            "not sent again by itself; its earnings stay locked until Stripe shows the money back".to_owned()
+            format!(
+                "not sent again by itself; its earnings stay locked until Stripe shows the money back{}",
+                untold(facts.row)
+            )
         }
         PayoutState::Reversing => "a reversal was asked for: Stripe's answer is awaited".to_owned(),
         PayoutState::Reversed => "reversed at Stripe".to_owned(),
@@ -60,6 +71,12 @@ pub fn payout(facts: &Facts<'_>) -> String {
         Some(hold) => format!("{next}; {}", held(hold)),
         None => next,
     }
+}
+
+/// When Stripe is asked if it says nothing by then.
+fn untold(row: &PayoutRow) -> String {
+    row.look_at_ms
+        .map_or_else(String::new, |look_ms| format!("; without a word it is looked at there at {}", moment(look_ms)))
 }
 
 fn planned(facts: &Facts<'_>) -> String {
@@ -207,6 +224,7 @@ mod tests {
             changed_at_ms: 0,
             released_at_ms: None,
             retry_at_ms: None,
+            look_at_ms: None,
         }
     }
 
@@ -222,6 +240,17 @@ mod tests {
         }
         assert!(say(&planned, RunState::Running, true, None).contains("everything is paused"));
         assert_eq!(say(&planned, RunState::Running, false, None), "it leaves at its turn");
+    }
+
+    #[test]
+    fn an_open_one_says_when_it_is_looked_at_without_a_word() {
+        for state in [PayoutState::Pending, PayoutState::InTransit, PayoutState::Paid, PayoutState::Returned] {
+            let mut open = row(state);
+            let before = say(&open, RunState::Completed, false, None);
+            open.look_at_ms = Some(NOW + 86_400_000);
+            let said = say(&open, RunState::Completed, false, None);
+            assert!(said.starts_with(&before) && said.contains("2026-12-02"), "{said}");
+        }
     }
 
     #[test]

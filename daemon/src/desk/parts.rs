@@ -2,7 +2,11 @@
 use super::{Desk, moment};
 use crate::{
     health::Topic,
-    store::{StoreError, door_types::DaemonState},
+    store::{
+        StoreError,
+        door_types::DaemonState,
+        types::{SweepKind, SweepRow},
+    },
 };
 use jiff::Timestamp;
 use payout_proto::v1;
@@ -50,7 +54,24 @@ impl Desk {
             cohorts: rollout.total,
             drifting: self.store.drifts().await?.0,
             open_requests: self.store.open_requests().await?,
+            sweeps: self.sweep_parts().await?,
         })
+    }
+
+    async fn sweep_parts(&self) -> Result<Vec<v1::SweepPart>, StoreError> {
+        let left = self.store.sweeps_left().await?;
+        let part = |row: SweepRow| v1::SweepPart {
+            kind: row.kind.as_str().to_owned(),
+            ended_at_ms: row.ended_at_ms.unwrap_or_default(),
+            swept_ms: row.swept_ms.unwrap_or_default(),
+            awaited: match row.kind {
+                SweepKind::Payouts => left.payouts.saturating_add(left.accounts),
+                SweepKind::Earnings => 0,
+            },
+            under_way: row.began_ms.is_some(),
+            wanted_from_ms: row.wanted_from_ms.filter(|_| row.is_wanted).unwrap_or_default(),
+        };
+        Ok(self.store.sweeps().await?.into_iter().map(part).collect())
     }
 
     /// Armed, and allowed to be: without a cron secret nothing starts by itself, whatever is stored.

@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     store::{Store, StoreError, door_types::InboxEvent},
     stripe::{
-        event::{self, Event, EventObject},
+        event::{self, Event},
         signature::{self, SignatureError},
     },
     wake::{Changed, Wake},
@@ -117,16 +117,11 @@ async fn store(door: &Webhooks, event: Event, body: &[u8]) -> Answer {
 }
 
 fn inbox_event(event: Event, body: String) -> InboxEvent {
-    let object_id = match event.object {
-        EventObject::Payout(payout) => Some(payout.id.to_string()),
-        EventObject::Account(account) => Some(account.id.to_string()),
-        EventObject::Named { id, .. } => id,
-    };
     InboxEvent {
+        object_id: event.object_id(),
         event_id: event.id,
         event_type: event.kind,
         account: event.account,
-        object_id,
         livemode: event.mode.is_some_and(payout_shared::id::Mode::is_live),
         created_s: event.created_s.unwrap_or_default(),
         body,

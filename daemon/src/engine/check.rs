@@ -91,7 +91,7 @@ struct Batch {
     checks: Vec<AccountCheck>,
     reads: HashMap<RunId, ReadCount>,
     accounts: Vec<AccountRead>,
-    payouts: Vec<PayoutObject>,
+    payouts: Vec<(PayoutObject, i64)>,
     changes: Vec<Change>,
 }
 
@@ -138,16 +138,7 @@ impl Engine {
             self.looked(look, result, &mut batch);
         }
         let store = self.parts.store.clone();
-        let listed = batch.payouts.into_iter().map(|object| (0, object, None)).collect();
-        let (seen, foreign, _) = self.sort(listed).await?;
-        batch.changes.extend(seen.into_iter().map(|change| Change { by: By::Engine, ..change }));
-        if !batch.changes.is_empty() {
-            self.write(lease, &batch.changes).await?;
-        }
-        let foreign: Vec<_> = foreign.into_iter().filter(|(object, _)| object.amount_minor > 0).map(judge).collect();
-        if !foreign.is_empty() {
-            store.record_foreign(lease.fence, &foreign).await?;
-        }
+        self.listed(lease, batch.payouts, batch.changes, |_| true).await?;
         if !batch.accounts.is_empty() {
             store.record_accounts(lease.fence, &batch.accounts).await?;
         }
@@ -159,6 +150,14 @@ impl Engine {
         }
         self.looks.drifts_told &= batch.checks.is_empty();
         self.parts.changed.tell();
+        Ok(())
+    }
+
+    /// What sweeps found may explain what was told of purses that drift.
+    pub(super) async fn reckon_drifts(&mut self, lease: Lease) -> Result<(), StoreError> {
+        let (policies, usual) = (self.context().await?.rules.policies, self.parts.settings.drift_tolerance_minor);
+        let tolerance = |currency| policies.drift_tolerance(currency).map_or(usual, |money| money.minor);
+        self.looks.drifts_told &= !self.parts.store.reckon_drifts(lease.fence, &tolerance).await?;
         Ok(())
     }
 
@@ -202,7 +201,7 @@ impl Engine {
                 batch
                     .accounts
                     .extend(seen.account.map(|object| read_of(object, look.account.clone(), look.read_at_ms)));
-                batch.payouts.extend(seen.payouts);
+                batch.payouts.extend(seen.payouts.into_iter().map(|object| (object, look.stripe_ms)));
             }
             Err(ReadError::NoAccess(why)) => {
                 tracing::warn!(account = %look.account, why, "Stripe does not let us read an account: it is not paid for now");
@@ -308,19 +307,4 @@ fn purses(asked: &[Currency], balance: &BalanceObject) -> Vec<(Currency, i64, i6
         .into_iter()
         .map(|currency| (currency, of(&balance.available, currency), of(&balance.pending, currency)))
         .collect()
-}
-
-/// Why a payout that was listed bars its purse.
-fn judge((object, _): (PayoutObject, String)) -> (PayoutObject, String) {
-    let why = match &object.key {
-        Some(key) => {
-            tracing::error!(object = %object.id, account = %object.account, key, "a payout carries a key of ours that the books don't hold");
-            "it carries a key of ours that the books don't hold: were they restored from a backup?"
-        }
-        None => {
-            tracing::warn!(object = %object.id, account = %object.account, "a payout that is none of ours: its purse is not paid");
-            "made at Stripe, and not by us: the purse is not paid until it is adopted"
-        }
-    };
-    (object, why.to_owned())
 }

@@ -72,10 +72,12 @@ pub struct Settings {
 mod again;
 mod book;
 mod check;
+mod events;
 mod lead;
 mod observe;
 mod pass;
 mod plan;
+mod poll;
 mod record;
 mod resolve;
 mod reversal;
@@ -121,6 +123,10 @@ enum Done {
     Looked(check::Looked),
     /// A reversal was looked at.
     Reversal { one: KnownReversal, result: Result<PayoutObject, ReadError> },
+    /// An account's payouts were listed, since nothing was told of one for too long.
+    Polled(poll::Polled),
+    /// A page of the platform's events was read.
+    Events { asked: events::Asked, result: Result<events::Page, ReadError> },
     /// The platform's account was read: the key works, and Stripe's Date is known.
     Platform(Result<AccountId, ReadError>),
 }
@@ -174,6 +180,8 @@ pub struct Engine {
     failures_in: HashSet<RunId>,
     looks: check::Looks,
     sweep: sweep::Sweep,
+    polls: poll::Polls,
+    events: events::EventSweep,
     platform: send::Platform,
     /// Health says what the newest plan said of Stripe's holding limit.
     holding_told: bool,
@@ -213,6 +221,8 @@ impl Engine {
             failures_in: HashSet::new(),
             looks: check::Looks::default(),
             sweep: sweep::Sweep::default(),
+            polls: poll::Polls::default(),
+            events: events::EventSweep::default(),
             platform: send::Platform::default(),
             holding_told: false,
             books: Books::default(),

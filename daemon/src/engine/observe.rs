@@ -6,7 +6,7 @@ use crate::{
         door_types::InboxRow,
         types::{AttemptChange, By, Change, KnownAttempt, Unresolved},
     },
-    stripe::event::{self, Event, EventObject},
+    stripe::event::{self, Event, EventObject, debit_listed},
 };
 use payout_shared::{
     answer::PayoutObject,
@@ -118,6 +118,34 @@ impl Engine {
         }
     }
 
+    /// Records payouts that a list showed, each at a time of Stripe's, the same way as those that webhooks tell of; then these changes. Objects that
+    /// none of ours explains are noted where `judged` says so.
+    pub(super) async fn listed(
+        &mut self,
+        lease: Lease,
+        listed: Vec<(PayoutObject, i64)>,
+        changes: Vec<Change>,
+        judged: impl Fn(&PayoutObject) -> bool,
+    ) -> Result<(), StoreError> {
+        let debits: Vec<Told> =
+            listed.iter().filter_map(|(object, said_ms)| debit_listed(object, *said_ms)).map(Told::Fact).collect();
+        let (seen, foreign, _) = self.sort(listed.into_iter().map(|(object, _)| (0, object, None)).collect()).await?;
+        let seen = seen.into_iter().map(|change| Change { by: By::Engine, ..change });
+        let all: Vec<Change> = seen.chain(changes).collect();
+        if !all.is_empty() {
+            self.write(lease, &all).await?;
+        }
+        let foreign: Vec<_> =
+            foreign.into_iter().filter(|(object, _)| object.amount_minor > 0 && judged(object)).map(judge).collect();
+        if !foreign.is_empty() {
+            self.parts.store.record_foreign(lease.fence, &foreign).await?;
+        }
+        if !debits.is_empty() {
+            self.book(lease, &debits, &[]).await?;
+        }
+        Ok(())
+    }
+
     /// Finds whose each payout object is.
     #[allow(clippy::type_complexity, reason = "three lists that only the caller takes apart")]
     pub(super) async fn sort(
@@ -216,4 +244,19 @@ pub(super) fn looked_in_vain(payout: &Unresolved, not_before_ms: i64, why: &str)
         not_before_ms: Some(not_before_ms),
         ..Change::new(payout.payout_id.clone(), By::Engine)
     }
+}
+
+/// Why a payout that was listed bars its purse.
+fn judge((object, _): (PayoutObject, String)) -> (PayoutObject, String) {
+    let why = match &object.key {
+        Some(key) => {
+            tracing::error!(object = %object.id, account = %object.account, key, "a payout carries a key of ours that the books don't hold");
+            "it carries a key of ours that the books don't hold: were they restored from a backup?"
+        }
+        None => {
+            tracing::warn!(object = %object.id, account = %object.account, "a payout that is none of ours: its purse is not paid");
+            "made at Stripe, and not by us: the purse is not paid until it is adopted"
+        }
+    };
+    (object, why.to_owned())
 }

@@ -31,14 +31,19 @@ impl Engine {
         self.keep_platform();
         self.tell_holding().await?;
         let mut next = now.plus_ms(IDLE_MS);
-        for run in self.parts.store.open_runs().await? {
+        let runs = self.parts.store.open_runs().await?;
+        let beside_a_run = runs.iter().any(|run| run.state == RunState::Running);
+        for run in runs {
             next = next.min(self.advance(lease, run).await?);
         }
         if !self.stopping {
             self.resolve().await?;
             self.look_up().await?;
             self.look_at_reversals().await?;
+            self.poll(lease, beside_a_run).await?;
+            self.sweep_events(lease).await?;
         }
+        self.settle_runs(lease).await?;
         Ok(if self.again { now } else { next })
     }
 

@@ -42,6 +42,8 @@ impl Engine {
             | Done::Looked(_)
             | Done::Reversal { .. }
             | Done::Moved { .. }
+            | Done::Polled(_)
+            | Done::Events { .. }
             | Done::Platform(_) => false,
         })
     }
@@ -58,6 +60,7 @@ impl Engine {
         let arrived = std::mem::take(&mut self.arrived);
         let (mut batch, mut kept) = (Batch::default(), Vec::with_capacity(arrived.len()));
         let (mut platform, mut moved, mut looked) = (None, Vec::new(), Vec::new());
+        let mut swept = Vec::new();
         for done in arrived {
             match done {
                 // What is asked for again isn't kept: only answers to money requests and listings are.
@@ -74,6 +77,10 @@ impl Engine {
                 Done::Looked(look) => {
                     self.looks.ended(&look.0.account);
                     looked.push(look);
+                }
+                Done::Polled(_) | Done::Events { .. } => {
+                    self.sweep_ended(&done);
+                    swept.push(done);
                 }
                 Done::Sent { .. }
                 | Done::Undone { .. }
@@ -110,7 +117,7 @@ impl Engine {
         if !looked.is_empty() {
             self.record_looks(lease, looked).await?;
         }
-        Ok(())
+        self.record_sweeps(lease, swept).await
     }
 
     /// Writes a batch of changes. One that the books can't take (a row is gone, or says what can't be) is told and left to people: it stops
@@ -160,6 +167,8 @@ impl Engine {
                 | Done::Accounts { .. }
                 | Done::Moved { .. }
                 | Done::Looked(_)
+                | Done::Polled(_)
+                | Done::Events { .. }
                 | Done::Platform(_) => {}
             }
         }
@@ -215,8 +224,13 @@ impl Engine {
             Done::Undone { intent, sent, .. } => batch.changes.push(self.undone(intent, sent)),
             Done::LookedUp { one, result, now_ms } => batch.changes.extend(self.looked_up(one, result, *now_ms)),
             Done::Reversal { one, result } => batch.changes.push(self.reversal_looked(one, result)),
-            Done::Account { .. } | Done::Accounts { .. } | Done::Moved { .. } | Done::Looked(_) | Done::Platform(_) => {
-            }
+            Done::Account { .. }
+            | Done::Accounts { .. }
+            | Done::Moved { .. }
+            | Done::Looked(_)
+            | Done::Polled(_)
+            | Done::Events { .. }
+            | Done::Platform(_) => {}
         }
     }
 

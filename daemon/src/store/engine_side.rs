@@ -107,6 +107,19 @@ impl Store {
         on!(self, pool, sql => sql::checks::record(pool, now_ms, fence, checks, reads, tolerance_minor).await)
     }
 
+    /// Reckons the drifts that were told anew: what was booked since may explain them. `true` when one is another now, or gone.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
+    pub async fn reckon_drifts(
+        &self,
+        fence: Fence,
+        tolerance_minor: &(dyn Fn(Currency) -> i64 + Send + Sync),
+    ) -> Result<bool, StoreError> {
+        let now_ms = self.clock.now_ms();
+        on!(self, pool, sql => sql::checks::reckon(pool, now_ms, fence, tolerance_minor).await)
+    }
+
     /// Reads that a run has asked of Stripe so far.
     ///
     /// # Errors

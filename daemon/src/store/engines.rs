@@ -100,6 +100,8 @@ macro_rules! bodies {
         pub(in crate::store) mod show;
         #[path = "../sql/state.rs"]
         pub(in crate::store) mod state;
+        #[path = "../sql/sweeps.rs"]
+        pub(in crate::store) mod sweeps;
         #[path = "../sql/terms.rs"]
         mod terms;
         #[path = "../sql/told.rs"]

@@ -49,4 +49,5 @@ macro_rules! on {
 
 mod door_side;
 mod engine_side;
+mod sweep_side;
 mod undo_side;

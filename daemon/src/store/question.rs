@@ -99,4 +99,14 @@ pub enum Question<'a> {
     UndoUnresolved,
     /// What is left of taking it back.
     UndoLeft(&'a RunId),
+    /// Payouts to be looked at without having been told of.
+    LooksDue,
+    /// Objects that are none of ours, likewise.
+    ForeignLooksDue,
+    /// Accounts whose payouts nobody has listed for a long time, behind this place.
+    Unlisted(i64, &'a str),
+    /// How much is awaited of the sweeps.
+    SweepsLeft,
+    /// Completed runs that nothing is awaited of.
+    SettledRuns,
 }

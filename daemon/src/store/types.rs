@@ -20,8 +20,10 @@ use payout_shared::{
 
 mod ids;
 mod looks;
+mod sweeps;
 pub use ids::Ids;
 pub use looks::{AccountCheck, Ahead, Drift, ReadCount};
+pub use sweeps::{Awaited, DueLook, NextLook, SweepKind, SweepRow, SweepsLeft, Unlisted};
 
 /// Who does something: the `actor` of its journal row.
 #[derive(Clone, Debug, PartialEq, Eq)]

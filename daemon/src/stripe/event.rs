@@ -2,6 +2,7 @@
 //!
 //! Who comes in: the webhook door's inbox, the engine's sweep of events. Whom it may call: the lean reader.
 //! Invariant: an event is a hint. One that we can't read whole still gives what it names, never an error.
+pub(crate) use super::told::debit_listed;
 use super::{
     AccountObject, told,
     wire::lean::{self, integer, owned, text},
@@ -12,6 +13,28 @@ use payout_shared::{
     id::{AccountId, Mode},
 };
 use serde_json::Value;
+
+/// The platform's events that tell about money: what a sweep asks for. At most 20, which is what one list takes.
+pub const SWEPT_TYPES: [&str; 18] = [
+    "payment_intent.succeeded",
+    "charge.succeeded",
+    "charge.captured",
+    "charge.updated",
+    "charge.refunded",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "transfer.created",
+    "transfer.updated",
+    "transfer.reversed",
+    "application_fee.created",
+    "application_fee.refunded",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+];
 
 /// An event of Stripe's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +75,18 @@ pub enum EventObject {
         /// Why it is only named, when it should have been read.
         unreadable: Option<String>,
     },
+}
+
+impl Event {
+    /// The id of what it is about.
+    #[must_use]
+    pub fn object_id(&self) -> Option<String> {
+        match &self.object {
+            EventObject::Payout(payout) => Some(payout.id.to_string()),
+            EventObject::Account(account) => Some(account.id.to_string()),
+            EventObject::Named { id, .. } => id.clone(),
+        }
+    }
 }
 
 /// Not an event: no JSON, or no `id` and `type`.

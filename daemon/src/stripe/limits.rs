@@ -24,11 +24,14 @@ pub enum ReadClass {
     Movements,
     /// `GET /v1/transfers`.
     Transfers,
+    /// `GET /v1/events`, and lists of the platform's objects that stand in for events.
+    Events,
 }
 
 impl ReadClass {
     /// Every class.
-    pub const ALL: [Self; 5] = [Self::Account, Self::Payouts, Self::Balance, Self::Movements, Self::Transfers];
+    pub const ALL: [Self; 6] =
+        [Self::Account, Self::Payouts, Self::Balance, Self::Movements, Self::Transfers, Self::Events];
 }
 
 /// The rates, in thousandths of a request per second, so that 14.5/s is a whole number.
@@ -89,6 +92,7 @@ struct Buckets {
     balance: Bucket,
     movements: Bucket,
     transfers: Bucket,
+    events: Bucket,
     global: Bucket,
 }
 
@@ -111,6 +115,7 @@ impl Buckets {
             ReadClass::Balance => &mut self.balance,
             ReadClass::Movements => &mut self.movements,
             ReadClass::Transfers => &mut self.transfers,
+            ReadClass::Events => &mut self.events,
         };
         (of, &mut self.global)
     }
@@ -135,6 +140,7 @@ impl Limits {
             balance: read(),
             movements: read(),
             transfers: read(),
+            events: read(),
             // Room for what is kept for creates, and for one read beside it.
             global: Bucket::new(
                 rates.global_milli_per_s,
@@ -190,6 +196,7 @@ impl Limits {
             ReadClass::Balance => &self.0.turns[2],
             ReadClass::Movements => &self.0.turns[3],
             ReadClass::Transfers => &self.0.turns[4],
+            ReadClass::Events => &self.0.turns[5],
         };
         let _turn = turn.lock().await;
         while let Err(at) = self.try_read(class) {
@@ -237,8 +244,8 @@ impl Limits {
 
     fn buckets(&self, now: BootMs) -> MutexGuard<'_, Buckets> {
         let mut buckets = self.0.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let Buckets { create, account, payouts, balance, movements, transfers, global, .. } = &mut *buckets;
-        for bucket in [create, account, payouts, balance, movements, transfers, global] {
+        let Buckets { create, account, payouts, balance, movements, transfers, events, global, .. } = &mut *buckets;
+        for bucket in [create, account, payouts, balance, movements, transfers, events, global] {
             bucket.fill(now);
         }
         buckets

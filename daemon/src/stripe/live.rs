@@ -3,8 +3,8 @@
 //! Who comes in: the engine and the desk, through the trait. Whom it may call: the clock, the limits, its own connections.
 //! Invariant: a money request is written at most once per call, with exactly the bytes that were stored; nothing here repeats it.
 use super::{
-    AccountObject, AccountPage, BalanceObject, Limits, ListPage, ListRequest, MoneyRequest, MovementsPage,
-    MovementsRequest, ReadError, Stripe, StripeClock, TransfersPage, TransfersRequest,
+    AccountObject, AccountPage, BalanceObject, EventsPage, EventsRequest, Limits, ListPage, ListRequest, MoneyRequest,
+    MovementsPage, MovementsRequest, ObjectsRequest, ReadError, Stripe, StripeClock, TransfersPage, TransfersRequest,
     connect::{Answer, Connections, Failure, Terms},
     limits::ReadClass,
     wire::{self, Get, answer},
@@ -207,6 +207,27 @@ impl Stripe for LiveStripe {
             let body = inner.read(ReadClass::Transfers, get, &request.destination).await?.0;
             let (told, next_after) = wire::transfers(&body).map_err(ReadError::Unreadable)?;
             Ok(TransfersPage { told, next_after })
+        })
+    }
+
+    fn objects(&self, request: ObjectsRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let nobody = AccountId::new("");
+            let (body, date_ms) = inner.read(ReadClass::Events, wire::list_objects(&request), &nobody).await?;
+            let said_ms = date_ms.unwrap_or_else(|| request.created_from_s.saturating_mul(1_000));
+            let (told, next_after) = wire::objects(&body, said_ms).map_err(ReadError::Unreadable)?;
+            Ok(TransfersPage { told, next_after })
+        })
+    }
+
+    fn events(&self, request: EventsRequest) -> BoxFuture<'static, Result<EventsPage, ReadError>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let nobody = AccountId::new("");
+            let body = inner.read(ReadClass::Events, wire::list_events(&request), &nobody).await?.0;
+            let (events, next_after) = wire::events(&body).map_err(ReadError::Unreadable)?;
+            Ok(EventsPage { events, next_after })
         })
     }
 

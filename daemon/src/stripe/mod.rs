@@ -133,11 +133,84 @@ pub struct TransfersRequest {
     pub starting_after: Option<String>,
 }
 
-/// A page of transfers.
+/// A list of the platform's own objects that tell about money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoneyList {
+    /// Sales.
+    Charges,
+    /// What they moved to accounts, and what was taken back of that.
+    Transfers,
+    /// Fees, and what was given back of them.
+    Fees,
+    /// Refunds.
+    Refunds,
+    /// Disputes.
+    Disputes,
+}
+
+impl MoneyList {
+    /// Every one, in the order that they are best read in: a sale before what happens to it.
+    pub const ALL: [Self; 5] = [Self::Charges, Self::Transfers, Self::Fees, Self::Refunds, Self::Disputes];
+
+    /// Its last word at Stripe: `/v1/charges`, ….
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Charges => "charges",
+            Self::Transfers => "transfers",
+            Self::Fees => "application_fees",
+            Self::Refunds => "refunds",
+            Self::Disputes => "disputes",
+        }
+    }
+
+    /// Reads what [`MoneyList::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|list| list.as_str() == text)
+    }
+
+    /// The one that is read behind it.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::ALL.into_iter().skip_while(|list| *list != self).nth(1)
+    }
+}
+
+/// Which of the platform's objects to list: newest first.
+#[derive(Clone, Debug)]
+pub struct ObjectsRequest {
+    /// Of which list.
+    pub list: MoneyList,
+    /// Made at or after, seconds by Stripe's clock.
+    pub created_from_s: i64,
+    /// The last one of the page before.
+    pub starting_after: Option<String>,
+}
+
+/// A page of transfers, or of other objects.
 #[derive(Clone, Debug)]
 pub struct TransfersPage {
-    /// What they tell: themselves, and what was taken back of them.
+    /// What they tell: themselves, and what happened to them.
     pub told: Vec<Told>,
+    /// The last one of the page, where the next page begins. `None` = this was the last page.
+    pub next_after: Option<String>,
+}
+
+/// Which of the platform's events to list: newest first, of what tells about money ([`event::SWEPT_TYPES`]).
+#[derive(Clone, Debug)]
+pub struct EventsRequest {
+    /// Made at or after, seconds by Stripe's clock. Stripe keeps them for 30 days.
+    pub created_from_s: i64,
+    /// The last one of the page before.
+    pub starting_after: Option<String>,
+}
+
+/// A page of events.
+#[derive(Clone, Debug)]
+pub struct EventsPage {
+    /// At most 100, each whole, as a webhook would bring it.
+    pub events: Vec<String>,
     /// The last one of the page, where the next page begins. `None` = this was the last page.
     pub next_after: Option<String>,
 }
@@ -193,6 +266,10 @@ pub trait Stripe: Send + Sync + 'static {
     fn movements(&self, request: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>>;
     /// One page of the platform's transfers to an account: which charge each is of, and as what it arrived.
     fn transfers(&self, request: TransfersRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>>;
+    /// One page of the platform's own objects of a list, and what each tells as it is now.
+    fn objects(&self, request: ObjectsRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>>;
+    /// One page of the platform's own events, delivered or not: what its webhooks may have lost.
+    fn events(&self, request: EventsRequest) -> BoxFuture<'static, Result<EventsPage, ReadError>>;
     /// The platform's own account id: proves the key.
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>>;
     /// Stripe's time now (Unix milliseconds): the last `Date` seen plus what has passed since, and how long ago it was seen (milliseconds).

@@ -5,6 +5,7 @@
 //! Invariant: the same object gives the same facts whichever event it came in; what can't be read gives none.
 use super::wire::lean::{currency, flag, id_of, integer, owned, text};
 use payout_shared::{
+    answer::PayoutObject,
     currency::Currency,
     entries::{Fact, FactKind, Told, Transfer},
     id::{AccountId, CreatorId},
@@ -159,17 +160,25 @@ fn refund(object: &Value, said_ms: i64) -> Option<Fact> {
 
 /// A payout below 0 that Stripe made by itself. What reverses a payout is below 0 as well, and names that payout.
 fn debit(object: &Value, account: &AccountId, said_ms: i64) -> Option<Fact> {
-    let amount = integer(object, "amount").filter(|amount| *amount < 0)?;
-    if flag(object, "automatic") != Some(true) || id_of(&object["original_payout"]).is_some() {
+    debit_of(&super::wire::lean::payout(object, account).ok()?, said_ms, &owned(object, "status").unwrap_or_default())
+}
+
+/// The same of a payout that was listed: `said_ms`, when.
+pub(crate) fn debit_listed(payout: &PayoutObject, said_ms: i64) -> Option<Fact> {
+    debit_of(payout, said_ms, payout.status?.as_str())
+}
+
+fn debit_of(payout: &PayoutObject, said_ms: i64, status: &str) -> Option<Fact> {
+    if payout.amount_minor >= 0 || !payout.automatic || payout.original_payout.is_some() {
         return None;
     }
     Some(Fact {
-        account: Some(account.clone()),
-        status: owned(object, "status").unwrap_or_default(),
+        account: Some(payout.account.clone()),
+        status: status.to_owned(),
         said_ms,
-        due_ms: integer(object, "arrival_date").map(|at_s| at_s.saturating_mul(1_000)),
-        balance_source: owned(object, "id"),
-        ..fact(FactKind::Debit, text(object, "id")?, currency(object)?, amount, integer(object, "created")?)
+        due_ms: payout.arrival_date_s.map(|at_s| at_s.saturating_mul(1_000)),
+        balance_source: Some(payout.id.to_string()),
+        ..fact(FactKind::Debit, payout.id.as_str(), payout.currency, payout.amount_minor, payout.created_s)
     })
 }
 
@@ -229,12 +238,16 @@ mod tests {
     fn a_negative_payout_is_a_debit_unless_it_takes_another_back_or_somebody_made_it() {
         let account = AccountId::new("acct_1");
         let payout = json!({"object": "payout", "id": "po_1", "amount": -700, "automatic": true, "currency": "usd",
-            "status": "pending", "created": 7, "arrival_date": 9, "original_payout": null});
-        assert_eq!(told(&payout, Some(&account), 8_000).len(), 1);
+            "status": "pending", "created": 7, "arrival_date": 9, "original_payout": null, "livemode": false});
+        let facts = told(&payout, Some(&account), 8_000);
+        let listed = super::super::wire::payout(payout.to_string().as_bytes(), &account).unwrap();
+        assert_eq!(facts, vec![Told::Fact(debit_listed(&listed, 8_000).unwrap())], "told and listed it is the same");
         for other in [json!({"amount": 700}), json!({"automatic": false}), json!({"original_payout": "po_0"})] {
             let mut object = payout.clone();
             object.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
             assert_eq!(told(&object, Some(&account), 8_000), [], "{other}");
+            let listed = super::super::wire::payout(object.to_string().as_bytes(), &account).unwrap();
+            assert_eq!(debit_listed(&listed, 8_000), None, "{other}");
         }
     }
 }

@@ -282,7 +282,7 @@ async fn status_says_what_a_run_has_read_of_its_budget_who_was_short_and_who_dri
     room.sql("UPDATE run_outcomes SET reason = 'stripe_short' WHERE creator_id = 'bob'").await;
     let status = room.client().await.get_status(v1::GetStatusRequest {}).await.unwrap().into_inner();
     let part = status.run.unwrap();
-    assert_eq!((part.reads, part.purses, part.reads_budget), (13, 4, 12), "three reads for each purse");
+    assert_eq!((part.reads, part.purses, part.reads_budget), (13, 4, 16), "four reads for each purse");
     assert_eq!((part.stripe_short, part.skipped), (1, 3));
     // What of alice's comes later is on her balance already.
     assert_eq!(status.daemon.unwrap().drifting, 1);

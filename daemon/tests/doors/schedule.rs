@@ -10,8 +10,8 @@ use payoutd::{
     doors::schedule::Schedule,
     health::Topic,
     stripe::{
-        AccountObject, AccountPage, BalanceObject, ListPage, ListRequest, MoneyRequest, MovementsPage,
-        MovementsRequest, ReadError, Stripe, TransfersPage, TransfersRequest,
+        AccountObject, AccountPage, BalanceObject, EventsPage, EventsRequest, ListPage, ListRequest, MoneyRequest,
+        MovementsPage, MovementsRequest, ObjectsRequest, ReadError, Stripe, TransfersPage, TransfersRequest,
     },
 };
 use std::sync::Arc;
@@ -140,6 +140,12 @@ impl Stripe for Dated {
     }
     fn transfers(&self, _: TransfersRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
         unreachable!("the schedule confirms nothing")
+    }
+    fn objects(&self, _: ObjectsRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
+        unreachable!("the schedule sweeps nothing")
+    }
+    fn events(&self, _: EventsRequest) -> BoxFuture<'static, Result<EventsPage, ReadError>> {
+        unreachable!("the schedule sweeps nothing")
     }
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>> {
         unreachable!("the schedule reads nothing")

@@ -5,7 +5,9 @@ use super::{
     world,
 };
 use payout_shared::id::{AccountId, ObjectId};
-use payoutd::stripe::{ListRequest, ReadError, Stripe as _, limits::ReadClass};
+use payoutd::stripe::{
+    EventsRequest, ListRequest, MoneyList, ObjectsRequest, ReadError, Stripe as _, limits::ReadClass,
+};
 use serde_json::json;
 
 fn acct() -> AccountId {
@@ -53,6 +55,33 @@ async fn a_balance_and_a_payout_are_read_on_the_account() {
     assert_eq!(world.stripe.balance(acct()).await.unwrap().available[0].1, 5);
     assert_eq!(world.stripe.payout(acct(), ObjectId::new("po_1")).await.unwrap().amount_minor, 1_100);
     assert!(server.seen().iter().all(|seen| seen.header("stripe-account") == Some("acct_1")));
+}
+
+#[tokio::test]
+async fn events_and_objects_are_listed_by_the_platform_page_behind_page() {
+    let event = json!({"id": "evt_2", "object": "event", "type": "charge.succeeded"});
+    let charge = json!({"object": "charge", "id": "ch_1", "status": "succeeded", "captured": true, "amount": 1000,
+        "amount_captured": 1000, "created": 5, "currency": "usd", "transfer_data": {"destination": "acct_1"}});
+    let bodies = [
+        json!({"object": "list", "has_more": true, "data": [event]}).to_string(),
+        json!({"object": "list", "has_more": false, "data": [charge]}).to_string(),
+    ];
+    let server = Server::start(move |n| Act::Answer(answer("200 OK", "", &bodies[n]))).await;
+    let world = world(&server.base);
+    let page = world.stripe.events(EventsRequest { created_from_s: 7, starting_after: None }).await.unwrap();
+    assert_eq!((page.events.len(), page.next_after.as_deref()), (1, Some("evt_2")));
+    let request =
+        ObjectsRequest { list: MoneyList::Charges, created_from_s: 7, starting_after: Some("ch_9".to_owned()) };
+    let page = world.stripe.objects(request).await.unwrap();
+    assert_eq!((page.told.len(), page.next_after), (1, None));
+    let seen = server.seen();
+    assert!(seen[0].head.starts_with("GET /v1/events?created%5Bgte%5D=7&limit=100&types%5B%5D="), "{}", seen[0].head);
+    assert!(
+        seen[1].head.starts_with("GET /v1/charges?created%5Bgte%5D=7&limit=100&starting_after=ch_9 "),
+        "{}",
+        seen[1].head
+    );
+    assert!(seen.iter().all(|seen| seen.header("stripe-account").is_none()));
 }
 
 #[tokio::test]

@@ -21,5 +21,6 @@ mod roles;
 mod rollbacks;
 mod runs;
 mod short;
+mod sweeps;
 mod tables;
 mod words;

@@ -28,6 +28,14 @@ pub(super) fn daemon(d: &v1::DaemonPart) -> Value {
         "last_webhook_at": time(d.last_webhook_ms), "inbox_backlog": d.inbox_backlog,
         "create_rate": d.create_rate, "create_concurrency": d.create_concurrency,
         "cohorts": {"open": d.cohorts_open, "total": d.cohorts}, "drifting": d.drifting, "open_requests": d.open_requests,
+        "sweeps": d.sweeps.iter().map(sweep).collect::<Vec<_>>(),
+    })
+}
+
+fn sweep(s: &v1::SweepPart) -> Value {
+    json!({
+        "kind": s.kind, "ended_at": time(s.ended_at_ms), "swept_to": time(s.swept_ms), "awaited": s.awaited,
+        "under_way": s.under_way, "wanted_from": time(s.wanted_from_ms),
     })
 }
 

@@ -49,6 +49,7 @@ fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
             _ => format!("webhooks  none yet, {} waiting", text::count(d.inbox_backlog)),
         },
     ];
+    out.extend(d.sweeps.iter().map(swept));
     if d.cohorts > 0 {
         out.push(format!(
             "rollout   {} of {} cohorts open: only their creators are paid",
@@ -75,4 +76,27 @@ fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
         }
     }
     out
+}
+
+/// How far something was asked of Stripe again, in case a webhook was lost.
+fn swept(sweep: &v1::SweepPart) -> String {
+    let last = match (sweep.swept_ms, sweep.ended_at_ms) {
+        (0, _) => "not swept yet".to_owned(),
+        (to, ended) => format!("swept {}, up to {}", text::moment(ended), text::moment(to)),
+    };
+    let (what, last) = match sweep.kind.as_str() {
+        "payouts" if sweep.swept_ms == 0 => ("payouts", "looked at when no webhook tells of them".to_owned()),
+        "payouts" => ("payouts", last),
+        _ => ("earnings", last),
+    };
+    let awaited = match sweep.awaited {
+        0 => String::new(),
+        n => format!(", {} to look at", text::count(n)),
+    };
+    let wanted = match sweep.wanted_from_ms {
+        0 => String::new(),
+        from => format!(", ALL WANTED from {} on", text::moment(from)),
+    };
+    let under_way = if sweep.under_way { ", under way" } else { "" };
+    format!("{what:<9} {last}{awaited}{under_way}{wanted}")
 }

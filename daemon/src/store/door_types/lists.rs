@@ -112,6 +112,8 @@ pub struct PayoutRow {
     pub released_at_ms: Option<i64>,
     /// When it is tried again by itself.
     pub retry_at_ms: Option<i64>,
+    /// When it is looked at at Stripe without having been told of.
+    pub look_at_ms: Option<i64>,
 }
 
 /// What a list of payouts is sorted by.

@@ -12,6 +12,7 @@ use payout_shared::{
     id::{PayoutId, RunId},
     payout::{self, ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which},
     retry::{RETRY_AFTER_MS, retries_by_itself},
+    sweep::first_look_ms,
 };
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 use std::{borrow::Cow, collections::HashMap};
@@ -29,6 +30,9 @@ struct Held {
     not_before_ms: i64,
     attempts: i64,
     retry_at_ms: Option<i64>,
+    /// Something of it is news: when it is looked at without having been told of is reckoned anew.
+    moved: bool,
+    arrival_ms: Option<i64>,
 }
 
 /// Applies a batch of changes in one transaction. A crash before the commit changes nothing; after it, everything.
@@ -114,6 +118,8 @@ async fn lock(tx: &mut Tx, changes: &[Change]) -> Result<HashMap<String, Held>, 
                 not_before_ms: row.try_get(8)?,
                 attempts: row.try_get(9)?,
                 retry_at_ms: row.try_get(10)?,
+                moved: false,
+                arrival_ms: None,
             },
         );
     }
@@ -134,7 +140,8 @@ fn apply(row: &mut Held, change: &Change) -> Option<Verdict> {
     let verdict = payout::apply(Standing { state: row.state, executed: row.object.is_some() }, event);
     if let Verdict::Move(to) = verdict {
         row.state = to;
-        row.touched = true;
+        (row.touched, row.moved) = (true, true);
+        row.arrival_ms = seen(change).and_then(|object| object.arrival_date_s).map(|s| s.saturating_mul(1_000));
         let troubled = match to {
             PayoutState::Planned
             | PayoutState::Unknown
@@ -265,7 +272,7 @@ async fn late_objects(
     } else if object.failure_balance_transaction.is_some() {
         // One that was recorded as late has failed, and its money is back.
         let status = object.status.map_or("?", |status| status.as_str());
-        sqlx::query::<DB>("UPDATE foreign_payouts SET status = $1 WHERE object_id = $2")
+        sqlx::query::<DB>("UPDATE foreign_payouts SET status = $1, look_at_ms = NULL WHERE object_id = $2")
             .bind(status)
             .bind(object.id.as_str())
             .execute(&mut **tx)
@@ -315,7 +322,8 @@ async fn release(tx: &mut Tx, now_ms: i64, payout: &PayoutId) -> Result<(), Stor
         .bind(payout.as_str())
         .execute(&mut **tx)
         .await?;
-    sqlx::query::<DB>("UPDATE creator_payouts SET released_at_ms = $1 WHERE id = $2 AND released_at_ms IS NULL")
+    // Its money is back: nothing more of it is awaited.
+    sqlx::query::<DB>("UPDATE creator_payouts SET released_at_ms = $1, look_at_ms = NULL WHERE id = $2 AND released_at_ms IS NULL")
         .bind(now_ms)
         .bind(payout.as_str())
         .execute(&mut **tx)
@@ -435,9 +443,10 @@ async fn write_attempt(
 }
 
 async fn write_payout(tx: &mut Tx, now_ms: i64, id: &str, row: &Held) -> Result<(), StoreError> {
+    let look_at_ms = first_look_ms(row.state, row.object.is_some() && !row.released, now_ms, row.arrival_ms);
     sqlx::query::<DB>(
         "UPDATE creator_payouts SET state = $2, stripe_payout_id = $3, cause = $4, failure_reason = $5, not_before_ms = $6, \
-         changed_at_ms = $7, retry_at_ms = $8 WHERE id = $1",
+         changed_at_ms = $7, retry_at_ms = $8, look_at_ms = CASE WHEN $9 THEN $10 ELSE look_at_ms END WHERE id = $1",
     )
     .bind(id)
     .bind(row.state.as_str())
@@ -447,6 +456,8 @@ async fn write_payout(tx: &mut Tx, now_ms: i64, id: &str, row: &Held) -> Result<
     .bind(row.not_before_ms)
     .bind(now_ms)
     .bind(row.retry_at_ms)
+    .bind(row.moved)
+    .bind(look_at_ms)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -21,6 +21,12 @@ const CHECKS_PER_STATEMENT: usize = 500;
 /// A look begins this much before where the last one ended: nothing says how soon Stripe's list shows what was just made, milliseconds.
 const LIST_AGAIN_MS: i64 = 3_600_000;
 
+/// Where the next listing of an account's payouts begins: a little before the last one's end, and never before this database was there. What
+/// the platform paid before that isn't ours to judge.
+pub(super) fn list_from(listed_ms: i64, started_ms: i64) -> i64 {
+    listed_ms.saturating_sub(LIST_AGAIN_MS).max(started_ms)
+}
+
 /// Words that are true of a look `k` that is fresh now.
 pub(super) fn push_fresh(query: &mut QueryBuilder<DB>, now_ms: i64) {
     query.push("k.read_at_ms >= ").push_bind(now_ms.saturating_sub(FRESH_MS));
@@ -73,8 +79,7 @@ pub(in crate::store) async fn ahead(
                 currency: currency(&row.try_get::<String, _>("currency")?)?,
                 checked: row.try_get("checked")?,
                 account_old: row.try_get("account_old")?,
-                // What the platform paid before this database was there isn't ours to judge.
-                listed_ms: listed.saturating_sub(LIST_AGAIN_MS).max(started),
+                listed_ms: list_from(listed, started),
             })
         })
         .collect()
@@ -124,6 +129,37 @@ pub(in crate::store) async fn record(
         journal::append(&mut tx, now_ms, notes).await?;
     }
     Ok(commit(tx).await?)
+}
+
+/// Reckons the drifts that were told anew, by the balances as they were read and by what the books know of that moment since; `true` when one is
+/// another now, or gone.
+pub(in crate::store) async fn reckon(
+    pool: &Pool,
+    now_ms: i64,
+    fence: Fence,
+    tolerance_minor: &(dyn Fn(Currency) -> i64 + Send + Sync),
+) -> Result<bool, StoreError> {
+    let mut tx = begin(pool).await?;
+    lease::check(&mut tx, fence).await?;
+    let found = sqlx::query::<DB>(
+        "SELECT account_id, currency FROM purse_checks WHERE told_drift_minor IS NOT NULL AND failed IS NULL \
+         ORDER BY account_id, currency LIMIT $1",
+    )
+    .bind(i64::try_from(CHECKS_PER_STATEMENT).unwrap_or(i64::MAX))
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut purses = Vec::with_capacity(found.len());
+    for row in &found {
+        purses.push((AccountId::new(row.try_get::<String, _>(0)?), currency(&row.try_get::<String, _>(1)?)?));
+    }
+    let purses: Vec<(&AccountId, Currency)> = purses.iter().map(|(account, currency)| (account, *currency)).collect();
+    let notes = write_drifts(&mut tx, &purses, tolerance_minor).await?;
+    let is_news = !notes.is_empty();
+    if is_news {
+        journal::append(&mut tx, now_ms, notes).await?;
+        commit(tx).await?;
+    }
+    Ok(is_news)
 }
 
 async fn write_checks(tx: &mut Tx, rows: &[(&AccountCheck, Currency, i64, i64)]) -> Result<(), StoreError> {
@@ -236,7 +272,7 @@ fn push_purses(query: &mut QueryBuilder<DB>, purses: &[(&AccountId, Currency)]) 
     query.push(")");
 }
 
-async fn count_reads(tx: &mut Tx, run: &RunId, count: ReadCount) -> Result<(), StoreError> {
+pub(super) async fn count_reads(tx: &mut Tx, run: &RunId, count: ReadCount) -> Result<(), StoreError> {
     sqlx::query::<DB>(
         "INSERT INTO run_reads (run_id, accounts, balances, listings) VALUES ($1, $2, $3, $4) ON CONFLICT (run_id) DO UPDATE SET \
          accounts = run_reads.accounts + excluded.accounts, balances = run_reads.balances + excluded.balances, \

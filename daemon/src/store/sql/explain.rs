@@ -1,7 +1,7 @@
 //! How the database would answer what is asked at size: the very statements that the other bodies ask, not copies of them.
 use super::{
     DB, EXPLAIN, Pool, Query, accounts, attempts, breaker, checks, cohort_ask, confirm, entries, inbox, intents, pages, plan, purses, retry,
-    rollback, run_counts, undo,
+    rollback, run_counts, sweeps, undo,
 };
 use crate::store::{Question, StoreError, types::Wanted};
 use payout_shared::attempt::AttemptKind;
@@ -58,6 +58,13 @@ pub(in crate::store) async fn explain(pool: &Pool, question: &Question<'_>) -> R
         Question::ToReverse(run) => built(pool, undo::wanted_query(AttemptKind::Reverse, run, NOW_MS, 64)).await,
         Question::UndoUnresolved => asked(pool, undo::unresolved_query(NOW_MS, 64)).await,
         Question::UndoLeft(run) => asked(pool, undo::left_query(run, NOW_MS)).await,
+        Question::LooksDue => asked(pool, sweeps::due_query(NOW_MS, 64)).await,
+        Question::ForeignLooksDue => asked(pool, sweeps::due_foreign_query(NOW_MS, 64)).await,
+        Question::Unlisted(listed_ms, account) => {
+            asked(pool, sweeps::unlisted_query(NOW_MS, NOW_MS, (*listed_ms, account), 64)).await
+        }
+        Question::SweepsLeft => asked(pool, sweeps::left_query(NOW_MS)).await,
+        Question::SettledRuns => asked(pool, sweeps::settled_runs_query(NOW_MS)).await,
     }
 }
 

@@ -12,6 +12,7 @@ use payout_shared::{
     id::{AccountId, CreatorId, ObjectId, PayoutId},
     money::Money,
     payout::ObjectStatus,
+    sweep::first_look_at_object_ms,
 };
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
@@ -36,11 +37,15 @@ pub(super) async fn record(
         .fetch_optional(&mut **tx)
         .await?;
     let known: Option<String> = known.map(|row| row.try_get(0)).transpose()?;
-    let status = status_after(known.as_deref().and_then(ObjectStatus::parse), object.status).map_or("?", |status| status.as_str());
+    let after = status_after(known.as_deref().and_then(ObjectStatus::parse), object.status);
+    let status = after.map_or("?", |status| status.as_str());
+    let money_back = object.failure_balance_transaction.is_some();
+    let arrival_ms = object.arrival_date_s.map(|s| s.saturating_mul(1_000));
     sqlx::query::<DB>(
         "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms, \
-         created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (object_id) DO UPDATE SET status = \
-         CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
+         created_ms, look_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (object_id) DO UPDATE SET look_at_ms = \
+         CASE WHEN $12 THEN NULL WHEN foreign_payouts.status = excluded.status THEN foreign_payouts.look_at_ms ELSE excluded.look_at_ms END, \
+         status = CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
     )
     .bind(object.id.as_str())
     .bind(object.account.as_str())
@@ -52,9 +57,11 @@ pub(super) async fn record(
     .bind(why)
     .bind(now_ms)
     .bind(object.created_s.saturating_mul(1_000))
+    .bind(first_look_at_object_ms(after, money_back, now_ms, arrival_ms))
+    .bind(money_back)
     .execute(&mut **tx)
     .await?;
-    let back = if object.failure_balance_transaction.is_some() {
+    let back = if money_back {
         let why = format!("it is {status}, and its money is back on the account");
         give_back(tx, now_ms, &object.id, &why).await?
     } else {

@@ -29,6 +29,26 @@ pub(in crate::store) async fn put(pool: &Pool, now_ms: i64, event: &InboxEvent) 
     Ok(done.rows_affected() > 0)
 }
 
+/// Stores events that a sweep has found, as many as no webhook has brought; gives how many.
+pub(super) async fn put_swept(tx: &mut Tx, now_ms: i64, events: &[InboxEvent]) -> Result<u64, StoreError> {
+    let mut insert = QueryBuilder::<DB>::new(
+        "INSERT INTO webhook_inbox (event_id, event_type, account_id, object_id, livemode, created_s, body, received_at_ms, swept) ",
+    );
+    insert.push_values(events, |mut row, event| {
+        row.push_bind(&event.event_id)
+            .push_bind(&event.event_type)
+            .push_bind(event.account.as_ref().map(AccountId::as_str))
+            .push_bind(&event.object_id)
+            .push_bind(event.livemode)
+            .push_bind(event.created_s)
+            .push_bind(&event.body)
+            .push_bind(now_ms)
+            .push_bind(true);
+    });
+    insert.push(" ON CONFLICT (event_id) DO NOTHING");
+    Ok(insert.build().persistent(false).execute(&mut **tx).await?.rows_affected())
+}
+
 /// Asks for the oldest events that nobody has looked at, in the order they came.
 pub(super) fn todo_query(limit: i64) -> Query {
     sqlx::query::<DB>(

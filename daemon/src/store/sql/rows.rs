@@ -48,7 +48,7 @@ pub(super) fn run(row: &AnyRow) -> Result<RunRow, StoreError> {
 pub(super) const PAYOUT_COLUMNS: &str = "p.id, p.run_id, r.cycle_date, r.number, p.creator_id, p.account_id, p.currency, \
      p.amount_minor, p.destination_id, p.state, p.attempts, p.not_before_ms, p.cause, p.failure_reason, p.stripe_payout_id, \
      (SELECT a.request_id FROM payout_attempts a WHERE a.payout_id = p.id ORDER BY a.created_at_ms DESC, a.number DESC LIMIT 1), \
-     p.created_at_ms, p.changed_at_ms, p.released_at_ms, p.retry_at_ms";
+     p.created_at_ms, p.changed_at_ms, p.released_at_ms, p.retry_at_ms, p.look_at_ms";
 
 /// A list row of [`PAYOUT_COLUMNS`].
 pub(super) fn payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
@@ -76,6 +76,7 @@ pub(super) fn payout(row: &AnyRow) -> Result<PayoutRow, StoreError> {
         changed_at_ms: row.try_get(17)?,
         released_at_ms: row.try_get(18)?,
         retry_at_ms: row.try_get(19)?,
+        look_at_ms: row.try_get(20)?,
     })
 }
 

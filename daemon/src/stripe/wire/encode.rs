@@ -1,5 +1,5 @@
 //! Requests: method, path, query and body by async-stripe's builders, so that the names and encodings are Stripe's own.
-use crate::stripe::{ListRequest, MovementsRequest, TransfersRequest};
+use crate::stripe::{EventsRequest, ListRequest, MovementsRequest, ObjectsRequest, TransfersRequest, event};
 use payout_shared::{
     attempt::METADATA_KEY,
     currency::Currency,
@@ -116,6 +116,27 @@ pub(crate) fn list_movements(request: &MovementsRequest) -> Get {
 pub fn list_transfers(request: &TransfersRequest) -> Get {
     let mut path = format!("/v1/transfers?created%5Bgte%5D={}&limit={PAGE_MAX}", request.created_from_s);
     push_word(&mut path, "destination", Some(request.destination.as_str()));
+    push_word(&mut path, "starting_after", request.starting_after.as_deref());
+    Get { path, account: None }
+}
+
+/// A page of the platform's objects of a list, likewise.
+#[must_use]
+pub fn list_objects(request: &ObjectsRequest) -> Get {
+    let (list, from_s) = (request.list.as_str(), request.created_from_s);
+    let mut path = format!("/v1/{list}?created%5Bgte%5D={from_s}&limit={PAGE_MAX}");
+    push_word(&mut path, "starting_after", request.starting_after.as_deref());
+    Get { path, account: None }
+}
+
+/// A page of the platform's events that tell about money, likewise.
+#[must_use]
+pub fn list_events(request: &EventsRequest) -> Get {
+    let mut path = format!("/v1/events?created%5Bgte%5D={}&limit={PAGE_MAX}", request.created_from_s);
+    for kind in event::SWEPT_TYPES {
+        path.push_str("&types%5B%5D=");
+        path.push_str(kind);
+    }
     push_word(&mut path, "starting_after", request.starting_after.as_deref());
     Get { path, account: None }
 }

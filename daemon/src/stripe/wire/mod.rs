@@ -9,7 +9,8 @@ pub(crate) mod lean;
 mod typed;
 
 pub use encode::{
-    CREATE_PATH, Get, cancel_body, cancel_path, create_body, list_accounts, list_transfers, reverse_body, reverse_path,
+    CREATE_PATH, Get, cancel_body, cancel_path, create_body, list_accounts, list_events, list_objects, list_transfers,
+    reverse_body, reverse_path,
 };
 pub(crate) use encode::{get_account, get_balance, get_payout, get_platform, list_movements, list_payouts};
 
@@ -93,13 +94,39 @@ pub fn movements(bytes: &[u8]) -> Result<(Vec<Movement>, bool), String> {
 /// What is wrong with the page. A transfer that can't be read tells nothing.
 pub fn transfers(bytes: &[u8]) -> Result<(Vec<Told>, Option<String>), String> {
     let page = value(bytes)?;
-    let list = page["data"].as_array().ok_or_else(|| "no list of transfers".to_owned())?;
-    let has_more = lean::flag(&page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    let (list, last) = page_of(&page)?;
+    Ok((list.iter().flat_map(super::told::transfer).collect(), last))
+}
+
+/// Reads a page of the platform's objects: what they tell as they are at `said_ms` (Stripe's time), and where the next page begins.
+///
+/// # Errors
+/// What is wrong with the page. An object that can't be read tells nothing.
+pub fn objects(bytes: &[u8], said_ms: i64) -> Result<(Vec<Told>, Option<String>), String> {
+    let page = value(bytes)?;
+    let (list, last) = page_of(&page)?;
+    Ok((list.iter().flat_map(|object| super::told::told(object, None, said_ms)).collect(), last))
+}
+
+/// A list, and its last one's id when there are more.
+fn page_of(page: &Value) -> Result<(&[Value], Option<String>), String> {
+    let list = page["data"].as_array().ok_or_else(|| "no list".to_owned())?;
+    let has_more = lean::flag(page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
     let last = list
         .last()
         .filter(|_| has_more)
-        .map(|last| lean::owned(last, "id").ok_or_else(|| "a page of transfers whose last has no id".to_owned()));
-    Ok((list.iter().flat_map(super::told::transfer).collect(), last.transpose()?))
+        .map(|last| lean::owned(last, "id").ok_or_else(|| "a page whose last object has no id".to_owned()));
+    Ok((list, last.transpose()?))
+}
+
+/// Reads a page of events: each whole, and where the next page begins.
+///
+/// # Errors
+/// What is wrong with the page.
+pub fn events(bytes: &[u8]) -> Result<(Vec<String>, Option<String>), String> {
+    let page = value(bytes)?;
+    let (list, last) = page_of(&page)?;
+    Ok((list.iter().map(Value::to_string).collect(), last))
 }
 
 /// Reads a balance.

@@ -275,3 +275,33 @@ fn transfers_are_listed_by_where_they_went_and_tell_themselves_and_what_was_take
     assert_eq!(transfers(page(false).as_bytes()).unwrap().1, None);
     assert!(transfers(br#"{"data": []}"#).is_err(), "whether there is more isn't said");
 }
+
+#[test]
+fn events_are_asked_for_by_type_and_come_whole_and_objects_tell_what_they_are_now() {
+    use crate::stripe::{EventsRequest, MoneyList, ObjectsRequest};
+    let get = list_events(&EventsRequest { created_from_s: 7, starting_after: Some("evt_1".to_owned()) });
+    assert!(get.account.is_none(), "the platform's own");
+    assert!(get.path.starts_with("/v1/events?created%5Bgte%5D=7&limit=100&types%5B%5D=payment_intent.succeeded&"));
+    assert!(get.path.ends_with("&types%5B%5D=charge.dispute.funds_reinstated&starting_after=evt_1"), "{}", get.path);
+    assert!(get.path.matches("types%5B%5D=").count() <= 20, "one list takes 20");
+    let page = |has_more: bool| {
+        json!({"object": "list", "has_more": has_more, "data": [{"id": "evt_3", "type": "x"}, {"id": "evt_2", "type": "y"}]})
+            .to_string()
+    };
+    let (list, next) = events(page(true).as_bytes()).unwrap();
+    assert_eq!((list.len(), next.as_deref()), (2, Some("evt_2")));
+    assert_eq!(serde_json::from_str::<Value>(&list[0]).unwrap()["type"], "x");
+    assert_eq!(events(page(false).as_bytes()).unwrap().1, None);
+    assert!(events(br#"{"data": []}"#).is_err(), "whether there is more isn't said");
+    let request = ObjectsRequest { list: MoneyList::Fees, created_from_s: 7, starting_after: Some("fee_1".to_owned()) };
+    assert_eq!(list_objects(&request).path, "/v1/application_fees?created%5Bgte%5D=7&limit=100&starting_after=fee_1");
+    let dispute = json!({"object": "dispute", "id": "dp_1", "charge": "ch_1", "amount": 5, "currency": "usd",
+        "status": "won", "created": 3});
+    let (told, _) = objects(json!({"data": [dispute], "has_more": false}).to_string().as_bytes(), 9_000).unwrap();
+    let Told::Fact(fact) = &told[0] else { panic!("{told:?}") };
+    assert_eq!((fact.status.as_str(), fact.at_ms, fact.said_ms), ("won", 3_000, 9_000));
+    let mut lists = vec![MoneyList::Charges];
+    lists.extend(std::iter::successors(MoneyList::Charges.next(), |list| list.next()));
+    assert_eq!(lists, MoneyList::ALL);
+    assert!(lists.iter().all(|list| MoneyList::parse(list.as_str()) == Some(*list)));
+}

@@ -32,4 +32,5 @@ mod runs;
 mod sim;
 mod swapped;
 mod sweep;
+mod sweeps;
 mod webhooks;

@@ -7,8 +7,9 @@ use payout_shared::{
     id::{AccountId, Mode, ObjectId},
 };
 use payoutd::stripe::{
-    AccountObject, AccountPage, BalanceObject, ListPage, ListRequest, MoneyRequest, MovementsPage, MovementsRequest,
-    ReadError, Stripe, TransfersPage, TransfersRequest, limits::ReadClass, wire,
+    AccountObject, AccountPage, BalanceObject, EventsPage, EventsRequest, ListPage, ListRequest, MoneyRequest,
+    MovementsPage, MovementsRequest, ObjectsRequest, ReadError, Stripe, TransfersPage, TransfersRequest,
+    limits::ReadClass, wire,
 };
 
 impl Stripe for TwinStripe {
@@ -94,6 +95,29 @@ impl Stripe for TwinStripe {
             let body = this.read(&wire::list_transfers(&request).path, None, &request.destination)?;
             let (told, next_after) = wire::transfers(&body).map_err(ReadError::Unreadable)?;
             Ok(TransfersPage { told, next_after })
+        })
+    }
+
+    fn objects(&self, request: ObjectsRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let work = Work::begin(&this.shared);
+            this.turn(&work, ReadClass::Events, "objects").await;
+            let body = this.read(&wire::list_objects(&request).path, None, &AccountId::new("objects"))?;
+            let said_ms = this.time.time().map_or(0, |(now_ms, _)| now_ms);
+            let (told, next_after) = wire::objects(&body, said_ms).map_err(ReadError::Unreadable)?;
+            Ok(TransfersPage { told, next_after })
+        })
+    }
+
+    fn events(&self, request: EventsRequest) -> BoxFuture<'static, Result<EventsPage, ReadError>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let work = Work::begin(&this.shared);
+            this.turn(&work, ReadClass::Events, "events").await;
+            let body = this.read(&wire::list_events(&request).path, None, &AccountId::new("events"))?;
+            let (events, next_after) = wire::events(&body).map_err(ReadError::Unreadable)?;
+            Ok(EventsPage { events, next_after })
         })
     }
 

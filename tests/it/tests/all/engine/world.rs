@@ -241,7 +241,7 @@ impl World {
             Some(engine) => engine,
             None => Engine::new(self.parts(Arc::new(self.stripe.client()))),
         };
-        let next = self.faults.scope(engine.step()).await;
+        let next = self.faults.scope(Box::pin(engine.step())).await;
         self.engine = Some(engine);
         let finished = self.stripe.quiet().await;
         let news = finished != self.finished;

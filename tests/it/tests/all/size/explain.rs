@@ -92,6 +92,7 @@ async fn wrong(store: &Store, what: &str, question: &Question<'_>, sorts: Sorts)
             (filter.creator.is_some(), "creator_payouts_creator"),
             (filter.account.is_some(), "account_id"),
         ],
+        Question::Unlisted(..) => [(true, "creator_stripe_accounts_listed"), (false, ""), (false, "")],
         _ => [(false, ""); 3],
     };
     let is_wrong =
@@ -197,12 +198,20 @@ async fn engine(store: &Store) -> Vec<String> {
         ("unresolved", Question::Unresolved),
         ("on the wire", Question::OnWire),
         ("webhooks", Question::InboxTodo),
+        ("looks that are due", Question::LooksDue),
+        ("looks at what is none of ours", Question::ForeignLooksDue),
+        ("accounts that nobody has listed", Question::Unlisted(0, "acct_12000000000")),
+        ("what is left of the sweeps", Question::SweepsLeft),
+        ("runs at an end", Question::SettledRuns),
     ];
     for (what, question) in questions {
         let sorts = match question {
-            Question::PlanKeys { .. } | Question::WorkLeft(_) | Question::Due(_) | Question::Unresolved => {
-                Sorts::Nothing
-            }
+            Question::PlanKeys { .. }
+            | Question::WorkLeft(_)
+            | Question::Due(_)
+            | Question::Unresolved
+            | Question::Unlisted(..)
+            | Question::SweepsLeft => Sorts::Nothing,
             _ => Sorts::Few,
         };
         wrongs.extend(wrong(store, what, &question, sorts).await);

@@ -47,7 +47,7 @@ pub(super) struct Walk {
 pub(super) async fn walk(database: Database, seed: u64) -> (Database, Coverage) {
     let mut walk = Walk::begin(database, seed).await;
     for step in 0..STEPS {
-        walk.step().await;
+        Box::pin(walk.step()).await;
         walk.holds(&format!("step {step}")).await;
     }
     walk.end().await;
