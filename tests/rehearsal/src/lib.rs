@@ -31,6 +31,7 @@ mod reserves;
 pub mod role;
 mod stage;
 pub mod supervisor;
+mod swept;
 mod tally;
 pub mod twin;
 

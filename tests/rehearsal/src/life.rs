@@ -80,6 +80,8 @@ pub(crate) struct AtStripe {
     pub(crate) others: Vec<Paid>,
     /// What nobody was told of, because a fault lost it: objects, and the charges they are about.
     pub(crate) lost: BTreeSet<String>,
+    /// The daemon had all the time to find by itself what was lost: nothing may be missing for that.
+    pub(crate) is_swept: bool,
     /// Available and pending together.
     pub(crate) purses: BTreeMap<PurseId, i64>,
 }
@@ -188,7 +190,7 @@ impl InBooks {
 impl AtStripe {
     /// An event that names this object, or the charge that it is about, was lost.
     fn is_lost(&self, id: &str, charge: Option<&str>) -> bool {
-        self.lost.contains(id) || charge.is_some_and(|charge| self.lost.contains(charge))
+        !self.is_swept && (self.lost.contains(id) || charge.is_some_and(|charge| self.lost.contains(charge)))
     }
 }
 

@@ -147,6 +147,8 @@ fn an_estimate_and_a_lost_event_are_explained_and_their_money_is_too() {
     let verdict = compare(&books, &stripe);
     let causes: Vec<&str> = verdict.explained.iter().map(|one| one.cause.as_str()).collect();
     assert_eq!((verdict.wrong.len(), causes), (0, vec!["estimated sale", "not told sale", "not told reversal"]));
+    stripe.is_swept = true;
+    assert_eq!(compare(&books, &stripe).wrong.len(), 2, "by then it should have been found");
 }
 
 #[test]
