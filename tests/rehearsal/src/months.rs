@@ -83,6 +83,8 @@ impl Marketplace {
                 Some(date) => {
                     self.hour.jump_to(at_ms - TOLD_BEFORE_MS)?;
                     self.all_told().await?;
+                    // No purse is barred by a webhook that was lost.
+                    self.swept().await?;
                     self.hour.jump_to(at_ms - BEFORE_MS)?;
                     self.quiet().await?;
                     let run = self.cycle(&date.to_string(), at_ms).await?;

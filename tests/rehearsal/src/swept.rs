@@ -30,7 +30,7 @@ impl Marketplace {
     }
 
     /// Until nothing is due that the daemon would look at by itself.
-    async fn swept(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn swept(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let (mut last, mut changed) = (None, Instant::now());
         loop {
