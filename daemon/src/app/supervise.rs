@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 const EXIT_PANIC: i32 = 75;
 /// Requests at work when the daemon stops have so long to end.
 const DOOR_PATIENCE: Duration = Duration::from_secs(3);
+/// A stop that takes longer says what it waits for, again and again.
+const QUIET_PATIENCE: Duration = Duration::from_secs(5);
 /// The log has so long to take the news of a panic.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -18,6 +20,7 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Tasks {
     tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
+    names: Vec<&'static str>,
     stop: CancellationToken,
     terminate: Signal,
     interrupt: Signal,
@@ -29,7 +32,7 @@ impl Tasks {
         let listen =
             |kind| signal(kind).map_err(|error| Failure::Passing(format!("signals cannot be watched: {error}")));
         let (terminate, interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-        Ok(Self { tasks: JoinSet::new(), stop, terminate, interrupt })
+        Ok(Self { tasks: JoinSet::new(), names: Vec::new(), stop, terminate, interrupt })
     }
 
     /// One more.
@@ -38,6 +41,7 @@ impl Tasks {
         name: &'static str,
         work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
     ) {
+        self.names.push(name);
         self.tasks.spawn(async move { (name, work.await) });
     }
 
@@ -77,12 +81,18 @@ impl Tasks {
     pub(super) async fn stop(mut self, at_most: Duration) -> Result<(), Failure> {
         self.stop.cancel();
         let all = async {
-            while let Some(ended) = self.tasks.join_next().await {
-                if !matches!(ended, Ok((_, Ok(())))) {
-                    return Err(Self::failure(Some(ended)));
-                }
+            loop {
+                let ended = match tokio::time::timeout(QUIET_PATIENCE, self.tasks.join_next()).await {
+                    Ok(None) => return Ok(()),
+                    Ok(Some(ended)) => ended,
+                    Err(_) => {
+                        tracing::info!("still waiting for {}", self.names.join(", "));
+                        continue;
+                    }
+                };
+                let Ok((name, Ok(()))) = ended else { return Err(Self::failure(Some(ended))) };
+                self.names.retain(|left| *left != name);
             }
-            Ok(())
         };
         match tokio::time::timeout(at_most, all).await {
             Ok(done) => done,

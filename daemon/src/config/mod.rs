@@ -173,7 +173,7 @@ impl EngineConfig {
     fn read(reader: &mut Reader<'_>) -> Self {
         let stale_hours = reader.get(table::PAYOUTD_ACCOUNT_STALE_HOURS, 24, number(1..=24 * 30));
         Self {
-            lease_ms: reader.get(table::PAYOUTD_LEASE_MS, 10_000, number(1_000..=120_000)),
+            lease_ms: reader.get(table::PAYOUTD_LEASE_MS, 8_000, number(1_000..=120_000)),
             plan_page: reader.get(table::PAYOUTD_PLAN_PAGE, 1_000, number(1..=10_000)),
             resolve_first_ms: reader.get(table::PAYOUTD_RESOLVE_FIRST_MS, 15_000, number(0..=3_600_000)),
             account_stale_ms: HOUR_MS.saturating_mul(stale_hours),

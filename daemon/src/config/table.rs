@@ -132,7 +132,7 @@ settings! {
         "PAYOUTD_RESOLVE_FIRST_MS", "ms", "15000", "from a lost answer to the first look at Stripe's list: a create at work there should be done",
     );
     PAYOUTD_LEASE_MS = plain(
-        "PAYOUTD_LEASE_MS", "ms", "10000", "how long a silent daemon keeps the lease: the others take over after it",
+        "PAYOUTD_LEASE_MS", "ms", "8000", "how long a silent daemon keeps the lease: another one has taken over and sends within 10 s",
     );
     PAYOUTD_PLAN_PAGE = plain("PAYOUTD_PLAN_PAGE", "purses", "1000", "planned in one transaction: a pause waits for at most one");
     PAYOUTD_CLOCK_OFFSET_FILE = plain(

@@ -59,7 +59,7 @@ fn with_nothing_set_the_daemon_is_up_and_degraded() {
         said(&config),
         ["minimum.usd=10.00 default", "hold_days=0 default", "bank_changed_days=3 default", "fee_percent=10 default"]
     );
-    assert_eq!((config.engine.lease_ms, config.engine.plan_page), (10_000, 1_000));
+    assert_eq!((config.engine.lease_ms, config.engine.plan_page), (8_000, 1_000));
     assert_eq!(config.schedule.catch_up_ms, 86_400_000);
     assert_eq!(config.schedule.time, civil::time(6, 0, 0, 0));
 }

@@ -137,6 +137,8 @@ const DONE_MAX: usize = 4_096;
 const RECORD_MAX: usize = 256;
 /// The longest the engine sleeps: the backstop behind every wake.
 const IDLE_MS: i64 = 1_000;
+/// Without the lease: how often it is asked whether it is free. A take-over is late by this at most.
+const FOLLOW_MS: i64 = 250;
 /// After the database failed, tried again this much later.
 const DATABASE_RETRY_MS: i64 = 500;
 

@@ -1,5 +1,5 @@
 //! One pass: each step asks the store what is due and does a bounded piece of it.
-use super::{Engine, IDLE_MS, lead::Lease};
+use super::{Engine, FOLLOW_MS, IDLE_MS, lead::Lease};
 use crate::{
     clock::BootMs,
     store::{
@@ -16,7 +16,7 @@ impl Engine {
         self.context = None;
         let now = self.parts.clock.boot();
         let Some(lease) = self.lead().await? else {
-            return Ok(now.plus_ms(IDLE_MS));
+            return Ok(now.plus_ms(FOLLOW_MS));
         };
         self.take(None);
         self.record(lease).await?;

@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn verify_journal(&self) -> Result<JournalCheck, StoreError> {
-        on!(self, pool, sql => sql::journal_read::verify(pool).await)
+        on!(unbounded self, pool, sql => sql::journal_read::verify(pool).await)
     }
 
     /// Checks every invariant of the books on one moment of the database.
@@ -92,6 +92,6 @@ impl Store {
     pub async fn books(&self) -> Result<BooksReport, StoreError> {
         let context = self.plan_context().await?;
         let now_ms = context.rules.at_ms;
-        on!(self, pool, sql => sql::books::check(pool, now_ms, &context).await)
+        on!(unbounded self, pool, sql => sql::books::check(pool, now_ms, &context).await)
     }
 }

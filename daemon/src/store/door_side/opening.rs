@@ -22,7 +22,7 @@ impl Store {
     /// [`StoreError::WrongMode`], [`StoreError::Migration`], [`StoreError::Database`], [`StoreError::Refused`] for another scheme.
     pub async fn open(url: &str, mode: Mode, clock: Clock, ids: Ids) -> Result<Self, StoreError> {
         let store = Self { db: Db::open(url).await?, clock, ids, mode };
-        if let Some(database) = on!(store, pool, sql => sql::state::stamped_mode(pool).await) {
+        if let Some(database) = on!(unbounded store, pool, sql => sql::state::stamped_mode(pool).await) {
             same_mode(database, mode)?;
         }
         store.db.migrate().await?;
@@ -43,7 +43,7 @@ impl Store {
         if !state.is_current() {
             return Err(state.into());
         }
-        store.mode = on!(store, pool, sql => sql::state::stamped_mode(pool).await).ok_or_else(|| {
+        store.mode = on!(unbounded store, pool, sql => sql::state::stamped_mode(pool).await).ok_or_else(|| {
             StoreError::Refused("no daemon has ever started on this database: it has no mode".to_owned())
         })?;
         Ok(store)

@@ -73,7 +73,7 @@ impl Store {
     ) -> Result<ImportDone, ImportError> {
         plain("the file's name", file_name)?;
         let now_ms = self.clock.now_ms();
-        on!(self, pool, sql => sql::import::import(pool, now_ms, rows, file_name, by, &progress).await)
+        on!(unbounded self, pool, sql => sql::import::import(pool, now_ms, rows, file_name, by, &progress).await)
     }
 
     /// Records what Stripe said of accounts; unknown ones are left out.

@@ -11,6 +11,12 @@ pub(in crate::store) async fn acquire(
     ttl_ms: i64,
     proven_gone: bool,
 ) -> Result<Option<(Fence, bool)>, StoreError> {
+    // Asked several times a second: without a lock, which the holder's own writes would wait for, until there is something to take.
+    let free = format!("SELECT holder = '' OR expires_at_ms <= {NOW_MS} FROM lease WHERE id = 1");
+    let free: bool = sqlx::query::<DB>(AssertSqlSafe(free)).fetch_one(pool).await?.try_get(0)?;
+    if !free && !proven_gone {
+        return Ok(None);
+    }
     let mut tx = begin(pool).await?;
     let row = sqlx::query::<DB>(AssertSqlSafe(format!(
         "SELECT holder, token, expires_at_ms <= {NOW_MS} FROM lease WHERE id = 1{FOR_UPDATE}"

@@ -149,10 +149,10 @@ async fn a_holder_that_wakes_up_without_its_lease_does_nothing() {
     world.books_equal().await;
 }
 
-/// Its decision was made in time, its write wasn't: frozen in between, past the window or past the lease.
+/// Its decision was made in time, its write wasn't: frozen in between, past the window, the lease, or the life of a key at Stripe.
 #[tokio::test]
 async fn nothing_leaves_after_its_window_or_its_lease() {
-    for frozen_ms in [5_100, 16_000, 3_600_000] {
+    for frozen_ms in [5_100, 16_000, 3_600_000, 25 * 3_600_000, 72 * 3_600_000] {
         let mut world = World::of(3).await;
         world.stripe.trouble(None, 1, Trouble::Frozen(frozen_ms));
         let run = world.scheduled().await;

@@ -16,6 +16,7 @@ mod confirming;
 mod crash;
 mod database;
 mod entries;
+mod frozen;
 mod guard;
 mod lease;
 mod looks;
