@@ -65,12 +65,51 @@ pub struct Args {
     /// Headless: play so many months of the marketplace's life, two cycles each: sales, refunds, disputes, bank changes, payouts
     /// by hand, webhooks as the only way in; each cycle is paid because its hour has come, and then compared
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=24),
-        conflicts_with_all = ["earnings", "kill_daemon"])]
+        conflicts_with_all = ["earnings", "kill_daemon", "kill_leader", "stop_leader", "cut_leader", "restart_database",
+            "fill_disk", "chaos"])]
     pub months: Option<u32>,
 
     /// Headless: kill -9 the daemon so many times during the run
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub kill_daemon: u32,
+
+    /// So many daemons on one PostgreSQL; one of them holds the lease
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9),
+        conflicts_with_all = ["months", "kill_daemon"])]
+    pub daemons: u32,
+
+    /// Make a PostgreSQL cluster for this rehearsal, in a directory of its own, and take it away again
+    #[arg(long, conflicts_with = "database")]
+    pub own_postgres: bool,
+
+    /// Headless: kill -9 the daemon that holds the lease so many times, and say how soon another one has it and sends
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub kill_leader: u32,
+
+    /// From the loss of a leader until another daemon holds the lease and sends: longer is a failure
+    #[arg(long, default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u32).range(1_000..=600_000))]
+    pub take_over_max_ms: u32,
+
+    /// Headless: SIGSTOP the daemon that holds the lease until another one sends; then it must follow
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub stop_leader: u32,
+
+    /// Headless: cut the daemon that holds the lease off from PostgreSQL until another one sends (connections refused, and in turn
+    /// everything swallowed); then it must follow
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub cut_leader: u32,
+
+    /// Headless, with --own-postgres: stop PostgreSQL so many times (-m fast, and in turn -m immediate) and start it again
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub restart_database: u32,
+
+    /// Headless, SQLite: so many times the disk is full for a while
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub fill_disk: u32,
+
+    /// Headless: so many of these blows, whichever the seed says and the database allows
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub chaos: u32,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -89,6 +128,9 @@ impl Args {
         if let Err(error) = args.faults.parse::<stripe_twin::FaultPlan>() {
             return misuse(&format!("--faults: {error}"));
         }
+        if let Err(text) = args.fits() {
+            return misuse(text);
+        }
         if args.headless {
             return Ok(args);
         }
@@ -98,10 +140,54 @@ impl Args {
         if args.kill_daemon > 0 {
             return misuse("--kill-daemon is for --headless: with the console, kill it by hand");
         }
+        if args.blows() > 0 {
+            return misuse("blows are for --headless");
+        }
         if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
             return misuse("the console wants a terminal; without one: --headless");
         }
         Ok(args)
+    }
+
+    /// What was asked for goes together.
+    fn fits(&self) -> Result<(), &'static str> {
+        if self.daemons > 1 && !self.is_postgres() {
+            return Err(
+                "--daemons: SQLite takes one daemon only (its file lock keeps a second one out); for several: \
+                        --own-postgres, or --database postgres://…",
+            );
+        }
+        if self.daemons == 1 && self.cut_leader > 0 {
+            return Err("--cut-leader wants another daemon that takes over: --daemons 2");
+        }
+        if self.restart_database > 0 && !self.own_postgres {
+            return Err("--restart-database stops only a PostgreSQL that the rehearsal has made: --own-postgres");
+        }
+        if self.fill_disk > 0 && self.is_postgres() {
+            return Err("--fill-disk is for SQLite, whose file is the daemon's own");
+        }
+        if self.kill_daemon > 0 && self.blows() > 0 {
+            return Err("--kill-daemon goes with no other blow: --kill-leader does the same with one daemon");
+        }
+        Ok(())
+    }
+
+    /// The daemons share or have a PostgreSQL.
+    #[must_use]
+    pub const fn is_postgres(&self) -> bool {
+        self.own_postgres || self.database.is_some()
+    }
+
+    /// The embedded database needs a disk of its own.
+    #[must_use]
+    pub const fn wants_disk(&self) -> bool {
+        !self.is_postgres() && self.fill_disk + self.chaos > 0
+    }
+
+    /// How many blows were asked for.
+    #[must_use]
+    pub const fn blows(&self) -> u32 {
+        self.kill_leader + self.stop_leader + self.cut_leader + self.restart_database + self.fill_disk + self.chaos
     }
 
     /// Speed, with its default.
@@ -125,7 +211,7 @@ impl Args {
     /// that one is refused, its answer says nothing of the one before.
     #[must_use]
     pub fn may_leave_unknown(&self) -> bool {
-        self.asks_for(&LEAVES_UNKNOWN) || self.kill_daemon > 0
+        self.asks_for(&LEAVES_UNKNOWN) || self.kill_daemon > 0 || self.blows() > 0
     }
 
     /// A fault was asked for that answers 429.
@@ -168,6 +254,13 @@ mod tests {
             "--months 3",
             "--headless --months 0",
             "--headless --months 3 --earnings x.csv",
+            "--headless --daemons 2",
+            "--headless --cut-leader 1 --own-postgres",
+            "--headless --restart-database 1 --database postgres://x",
+            "--headless --fill-disk 1 --own-postgres",
+            "--headless --kill-daemon 1 --kill-leader 1",
+            "--headless --months 1 --daemons 2 --own-postgres",
+            "--kill-leader 2",
             "--headless --speed 0",
             "--headless --creators 0",
         ] {

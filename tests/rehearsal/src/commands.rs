@@ -3,8 +3,10 @@ use crate::role::Role;
 use anyhow::{Context, bail};
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -25,24 +27,61 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// `payout` with a socket.
+/// Daemons that nobody should be sent to now, by their number: stopped, or cut off from the database. What a balancer knows.
+#[derive(Clone, Debug, Default)]
+pub struct Away(Arc<Mutex<BTreeSet<usize>>>);
+
+impl Away {
+    /// It is, or isn't any more.
+    pub fn set(&self, number: usize, away: bool) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if away {
+            all.insert(number);
+        } else {
+            all.remove(&number);
+        }
+    }
+
+    /// It is.
+    #[must_use]
+    pub fn has(&self, number: usize) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&number)
+    }
+}
+
+/// `payout` with the sockets of the daemons: each command goes to the first that is there.
 #[derive(Clone, Debug)]
 pub struct Payout {
     program: PathBuf,
-    socket: PathBuf,
+    sockets: Vec<PathBuf>,
+    away: Away,
 }
 
 impl Payout {
     /// `program` becomes `payout` with `--as payout`.
     #[must_use]
     pub fn new(program: &Path, socket: &Path) -> Self {
-        Self { program: program.to_owned(), socket: socket.to_owned() }
+        Self::any(program, vec![socket.to_owned()], Away::default())
+    }
+
+    /// The same with several daemons.
+    #[must_use]
+    pub fn any(program: &Path, sockets: Vec<PathBuf>, away: Away) -> Self {
+        Self { program: program.to_owned(), sockets, away }
+    }
+
+    fn socket(&self) -> &Path {
+        let here = |(number, socket): &(usize, &PathBuf)| {
+            !self.away.has(*number) && std::os::unix::net::UnixStream::connect(socket).is_ok()
+        };
+        let found = self.sockets.iter().enumerate().find(here).map(|(_, socket)| socket).or(self.sockets.first());
+        found.map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// The command's process, not yet started. It inherits our environment, less what would lead it elsewhere.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> tokio::process::Command {
-        let socket = self.socket.to_string_lossy().into_owned();
+        let socket = self.socket().to_string_lossy().into_owned();
         let args = ["--socket", &socket].into_iter().map(str::to_owned).chain(args.iter().map(|arg| (*arg).to_owned()));
         let mut command = Role::Payout.command(&self.program, args.collect::<Vec<_>>());
         for (name, _) in std::env::vars_os() {

@@ -1,12 +1,14 @@
 //! The rehearsal from beginning to end: set up, watch (in the console or by lines), stop, compare, judge.
 use crate::{
     args::Args,
+    blows::Blows,
     books::Books,
+    cluster::Cluster,
     kills::Kills,
     progress::{PATIENCE, Progress},
     report::{Allowed, judge},
-    stage::{Stage, create_rate, wait_until_up},
-    supervisor::{log_tail, terminate},
+    stage::{Stage, create_rate},
+    supervisor::terminate,
 };
 use anyhow::{Context, bail};
 use std::{
@@ -41,10 +43,10 @@ enum Ending {
 }
 
 /// Runs it. The exit code: 0 the books are equal, 1 anything is wrong.
-pub(crate) async fn rehearse(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) async fn rehearse(args: &Args, cluster: Option<Cluster>) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let stage = tokio::select! {
-        stage = Stage::set_up(args) => stage?,
+        stage = Stage::set_up(args, cluster) => stage?,
         code = signals.next() => return Ok(ExitCode::from(code)),
     };
     let run = stage.start_run().await?;
@@ -121,23 +123,32 @@ async fn console(stage: &Stage, run: &str, signals: &mut Signals) -> anyhow::Res
 
 async fn headless(args: &Args, stage: &Stage, run: &str, wrong: &mut Vec<String>) -> anyhow::Result<Ending> {
     let kills = Kills::plan(args.seed, args.kill_daemon);
-    let (tell, mut told) = watch::channel(Progress::default());
+    let blows = Blows::plan(args);
+    let (tell, told) = watch::channel(Progress::default());
     let ending = {
-        let killing = async {
-            kills.first(&stage.daemon).await;
-            let payouts = told.wait_for(Progress::is_planned).await.map_or(0, |progress| progress.payouts);
-            kills.others(&stage.daemon, &stage.twin, payouts).await?;
-            anyhow::Ok(())
+        let first = &stage.daemon.member(0)?.daemon;
+        let striking = async {
+            let mut seen = told.clone();
+            kills.first(first).await;
+            let payouts = seen.wait_for(Progress::is_planned).await.map_or(0, |progress| progress.payouts);
+            kills.others(first, &stage.twin, payouts).await?;
+            blows.strike(args, stage, payouts, &told).await
         };
         let following = follow(stage, run, &tell);
-        tokio::pin!(killing, following);
-        tokio::select! {
-            ending = &mut following => ending?,
-            killed = &mut killing => {
-                killed?;
-                following.await?
+        tokio::pin!(striking, following);
+        let (ending, struck) = tokio::select! {
+            ending = &mut following => (ending, None),
+            struck = &mut striking => {
+                wrong.extend(told_of(struck));
+                (following.await, Some(()))
             }
+        };
+        if ending.is_ok() && struck.is_none() && !blows.is_empty() {
+            // One blow may still be under way.
+            wrong.extend(told_of(striking.await));
         }
+        stage.heal().await?;
+        ending?
     };
     let killed = stage.daemon.life().deaths.iter().filter(|death| *death == KILLED[0]).count();
     if killed < kills.count() {
@@ -147,6 +158,11 @@ async fn headless(args: &Args, stage: &Stage, run: &str, wrong: &mut Vec<String>
         wait_for_banks(args, stage, run).await?;
     }
     Ok(ending)
+}
+
+/// What was wrong with the blows; one that couldn't be struck, or from which nothing followed, is wrong too.
+fn told_of(struck: anyhow::Result<Vec<String>>) -> Vec<String> {
+    struck.unwrap_or_else(|error| vec![format!("{error:#}")])
 }
 
 /// Prints how the run goes on until it is over.
@@ -227,7 +243,7 @@ async fn finish(
         wrong.push(format!("{error:#}"));
     }
     // It may be dead just now, and about to be started again.
-    let up = wait_until_up(&stage.place, &stage.daemon).await;
+    let up = stage.daemon.up().await;
     let books_said = stage.payout.run(&["books"]).await?;
     if books_said.code != 0 {
         wrong.push(format!("payout books: exit code {}: {} {}", books_said.code, books_said.stdout, books_said.stderr));
@@ -242,6 +258,7 @@ async fn finish(
             .filter(|death| !KILLED.contains(&death.as_str()))
             .map(|death| format!("payoutd died: {death}")),
     );
+    let tails = stage.daemon.log_tails();
     let ended = stage.daemon.stop().await;
     if life.given_up.is_none() && ended != "exit status: 0" && ended != "it was dead already" {
         wrong.push(format!("payoutd didn't stop cleanly: {ended}"));
@@ -261,7 +278,7 @@ async fn finish(
         stage.place.keep();
         println!("result       {} THINGS ARE WRONG", wrong.len());
         wrong.iter().for_each(|what| println!("  wrong: {what}"));
-        println!("{}", log_tail(&stage.place, "payoutd"));
+        println!("{tails}");
     }
     if stage.place.is_kept() {
         println!("kept         {}", stage.place.dir().display());

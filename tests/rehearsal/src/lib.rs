@@ -11,14 +11,19 @@
 
 mod almanac;
 pub mod args;
+mod blows;
 pub mod books;
+mod cluster;
 pub mod commands;
 pub mod compare;
 mod database;
+mod disk;
 mod fetch;
+mod fleet;
 mod flow;
 mod hour;
 mod kills;
+mod lease;
 mod life;
 pub mod market;
 mod months;
@@ -30,10 +35,12 @@ pub mod report;
 mod reserves;
 pub mod role;
 mod stage;
+mod strike;
 pub mod supervisor;
 mod swept;
 mod tally;
 pub mod twin;
+pub mod wire;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -43,8 +50,16 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     if let Some(role) = role::asked_for(&args) {
         return role.run(args.into_iter().skip(3));
     }
-    let args = match args::Args::read(args) {
-        Ok(args) => args,
+    let mut args = match args::Args::read(args.clone()).map(|read| (read, args)) {
+        Ok((read, words)) => {
+            if read.wants_disk()
+                && let Err(error) = disk::own_mounts(&words)
+            {
+                eprintln!("rehearsal: {error:#}");
+                return ExitCode::FAILURE;
+            }
+            read
+        }
         Err(error) => {
             // clap's own text; its exit code for help is 0, for misuse 2.
             let _ = error.print();
@@ -59,7 +74,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(rehearse(&args)) {
+    match runtime.block_on(rehearse(&mut args)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("rehearsal: {error:#}");
@@ -68,9 +83,11 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn rehearse(args: &args::Args) -> anyhow::Result<ExitCode> {
+async fn rehearse(args: &mut args::Args) -> anyhow::Result<ExitCode> {
+    let cluster = if args.own_postgres { Some(cluster::Cluster::make().await?) } else { None };
+    args.database = args.database.take().or(cluster.as_ref().map(cluster::Cluster::url));
     match args.months {
         Some(months) => months::play(args, months).await,
-        None => flow::rehearse(args).await,
+        None => flow::rehearse(args, cluster).await,
     }
 }

@@ -6,11 +6,12 @@ use crate::{
     books::Books,
     commands::Payout,
     database::Database,
+    fleet::Fleet,
     hour::Hour,
     life::AtStripe,
     place::Place,
     reserves::Terms,
-    stage::{Stage, not_set_up, say, spec, wait_until_up},
+    stage::{Stage, not_set_up, say, spec},
     supervisor::Supervisor,
     twin::Twin,
 };
@@ -50,7 +51,7 @@ impl Marketplace {
         let started = Instant::now();
         match up(args, &place, &program, started).await {
             Ok((twin, daemon, payout, hour, database)) => {
-                let stage = Stage { place, twin, daemon, payout, started };
+                let stage = Stage { place, twin, daemon, payout, started, cluster: None, disk: None };
                 let stripe = AtStripe::default();
                 let mut market = Self { stage, hour, database, stripe, moves_next: 0, terms: Vec::new() };
                 match market.begin(args, months).await {
@@ -91,7 +92,7 @@ async fn up(
     place: &Place,
     program: &Path,
     started: Instant,
-) -> anyhow::Result<(Twin, Supervisor, Payout, Hour, Database)> {
+) -> anyhow::Result<(Twin, Fleet, Payout, Hour, Database)> {
     let begin_ms = almanac::begin_ms()?;
     let hour = Hour::start(&place.hour(), begin_ms)?;
     let twin = Twin::start(program, args, place).await?;
@@ -100,7 +101,7 @@ async fn up(
         started,
         &format!("Stripe's twin on {}, with an endpoint for the platform and one for its accounts", twin.base),
     );
-    let mut spec = spec(args, place, program.to_owned(), &twin.base);
+    let mut spec = spec(args, &place.seat(), program.to_owned(), &twin.base);
     let settings = [
         ("STRIPE_WEBHOOK_SECRET", secrets.join(",")),
         ("CRON_SECRET_KEY", CRON_SECRET.to_owned()),
@@ -109,9 +110,9 @@ async fn up(
     ];
     spec.env.retain(|(name, _)| settings.iter().all(|(own, _)| own != name));
     spec.env.extend(settings.map(|(name, value)| (name.to_owned(), value)));
-    let daemon = Supervisor::start(spec);
+    let daemon = Fleet::of_one(place.seat(), Supervisor::start(spec));
     let payout = Payout::new(program, &place.socket());
-    wait_until_up(place, &daemon).await?;
+    daemon.up().await?;
     let mut database = Database::open(args.database.as_deref(), &place.state()).await?;
     database.execute(known(args, begin_ms)?).await.context("making the creators known to the platform")?;
     payout.must(&["schedule", "arm", "--reason", "rehearsal"]).await?;

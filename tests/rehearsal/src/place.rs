@@ -23,6 +23,25 @@ pub struct Place {
     pub http_port: u16,
 }
 
+/// What one daemon has for itself.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// `payoutd`, `payoutd-2`, …: of its log and the file with its number.
+    pub name: String,
+    /// Its state directory.
+    pub state: PathBuf,
+    /// Its control socket.
+    pub socket: PathBuf,
+    /// What it prints.
+    pub log: PathBuf,
+    /// Its daily log files.
+    pub logs: PathBuf,
+    /// Where its number is written.
+    pub pid_file: PathBuf,
+    /// Where its HTTP doors listen.
+    pub http_port: u16,
+}
+
 impl Place {
     /// In the directory named, or in a temporary one.
     ///
@@ -106,6 +125,46 @@ impl Place {
         self.dir.join("run/hour")
     }
 
+    /// The only daemon's, when it is the only one.
+    #[must_use]
+    pub fn seat(&self) -> Seat {
+        Seat {
+            name: "payoutd".to_owned(),
+            state: self.state(),
+            socket: self.socket(),
+            log: self.logs().join("payoutd.log"),
+            logs: self.logs(),
+            pid_file: self.pid_file("payoutd"),
+            http_port: self.http_port,
+        }
+    }
+
+    /// One for each of several daemons, with directories and a port of its own; the place's own port is left to what stands before them.
+    ///
+    /// # Errors
+    /// When a directory can't be made, or no port is free.
+    pub fn seats(&self, count: u32) -> anyhow::Result<Vec<Seat>> {
+        let mut seats: Vec<Seat> = Vec::new();
+        for number in 1..=count {
+            let name = format!("payoutd-{number}");
+            let taken: Vec<u16> = seats.iter().map(|seat| seat.http_port).chain([self.http_port]).collect();
+            let seat = Seat {
+                state: self.dir.join(format!("state-{number}")),
+                socket: self.dir.join(format!("run/control-{number}.sock")),
+                log: self.logs().join(format!("{name}.log")),
+                logs: self.logs().join(&name),
+                pid_file: self.pid_file(&name),
+                http_port: free_port_but(&taken)?,
+                name,
+            };
+            for path in [&seat.state, &seat.logs] {
+                fs::DirBuilder::new().mode(0o700).create(path).with_context(|| format!("making {}", path.display()))?;
+            }
+            seats.push(seat);
+        }
+        Ok(seats)
+    }
+
     /// Where the number of a running program stands.
     #[must_use]
     pub fn pid_file(&self, name: &str) -> PathBuf {
@@ -147,11 +206,15 @@ fn make_temporary() -> anyhow::Result<tempfile::TempDir> {
 
 /// A port that nobody listens on now. Rehearsals on one machine begin at different ones.
 fn free_port() -> anyhow::Result<u16> {
+    free_port_but(&[])
+}
+
+pub(crate) fn free_port_but(taken: &[u16]) -> anyhow::Result<u16> {
     let count = PORTS.end - PORTS.start;
     let first = u16::try_from(std::process::id().wrapping_mul(7919) % u32::from(count)).unwrap_or(0);
     for step in 0..count {
         let port = PORTS.start + (first + step) % count;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }
     }

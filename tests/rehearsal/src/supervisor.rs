@@ -266,8 +266,13 @@ pub async fn terminate(child: &mut Child) -> String {
 /// The last lines of a program's log, for messages.
 #[must_use]
 pub fn log_tail(place: &Place, name: &str) -> String {
-    let path = place.logs().join(format!("{name}.log"));
-    let text = std::fs::read(&path).unwrap_or_default();
+    tail_of(&place.logs().join(format!("{name}.log")))
+}
+
+/// The last lines of a file, for messages.
+#[must_use]
+pub fn tail_of(path: &Path) -> String {
+    let text = std::fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();

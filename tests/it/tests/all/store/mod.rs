@@ -4,6 +4,7 @@ mod accounts;
 mod books;
 mod books_entries;
 mod cohorts;
+mod connections;
 mod creators;
 mod csv;
 mod daemon;
