@@ -28,6 +28,8 @@ pub struct RetryFacts {
     pub creates: i64,
     /// Its items are free: nothing was executed, or the money was seen back.
     pub released: bool,
+    /// A request of it may still be on the wire, as far as is stored.
+    pub on_wire: bool,
     /// Items of it that another payout has by now.
     pub items_gone: i64,
     /// What it is to pay.
@@ -77,6 +79,9 @@ pub fn retry(facts: &RetryFacts) -> Result<(), NoRetry> {
     }
     if facts.creates >= CREATES_MAX {
         return ever("it was tried twice already: what is free is paid by a later run");
+    }
+    if facts.on_wire {
+        return Err(NoRetry::Yet("a request of it is still on the wire: its answer comes first".to_owned()));
     }
     if !facts.released {
         return Err(NoRetry::Yet("its money wasn't seen back at Stripe yet".to_owned()));

@@ -15,6 +15,7 @@ fn facts() -> RetryFacts {
         run: RunState::CompletedWithFailures,
         creates: 1,
         released: true,
+        on_wire: false,
         items_gone: 0,
         amount: Money::new(5_000, Currency::parse("usd").unwrap()),
         payable_minor: 5_000,
@@ -36,6 +37,7 @@ fn everything_else_is_refused_for_now_or_for_good() {
     for (facts, yet, said) in [
         (RetryFacts { creates: 2, ..facts() }, false, "tried twice"),
         (RetryFacts { released: false, ..facts() }, true, "wasn't seen back"),
+        (RetryFacts { on_wire: true, ..facts() }, true, "still on the wire"),
         (RetryFacts { items_gone: 1, ..facts() }, false, "another payout has some"),
         (RetryFacts { active_payout: Some("pay_2".to_owned()), ..facts() }, true, "pay_2"),
         (RetryFacts { new_negative: true, ..facts() }, false, "taken back"),

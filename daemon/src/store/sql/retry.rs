@@ -132,7 +132,8 @@ async fn load(tx: &mut Tx, asked: &[(PayoutId, Option<i64>)]) -> Result<Vec<Fail
     );
     query.push(purses::TAKES).push(
         " AND NOT EXISTS (SELECT 1 FROM payout_items i WHERE i.earning_id = e.id AND (i.released_at_ms IS NULL OR i.payout_id = p.id))), \
-         r.cycle_date FROM creator_payouts p JOIN payout_runs r ON r.id = p.run_id WHERE p.id IN (",
+         r.cycle_date, EXISTS (SELECT 1 FROM payout_attempts t WHERE t.payout_id = p.id AND t.on_wire) \
+         FROM creator_payouts p JOIN payout_runs r ON r.id = p.run_id WHERE p.id IN (",
     );
     let mut list = query.separated(", ");
     for (id, _) in asked {
@@ -154,6 +155,7 @@ fn failed(row: &<DB as sqlx::Database>::Row) -> Result<Failed, StoreError> {
             run: run_state,
             creates: row.try_get(3)?,
             released: row.try_get(8)?,
+            on_wire: row.try_get(16)?,
             items_gone: row.try_get(13)?,
             amount: Money::new(row.try_get(4)?, currency),
             payable_minor: 0,

@@ -14,13 +14,18 @@ use payoutd::store::types::{RetryAsk, RunRow};
 use stripe_twin::{AccountChange, BankSpec, Event};
 
 pub(super) fn refusal(code: &str) -> Trouble {
+    Trouble::Instead(Box::new(answer_of_refusal(code)))
+}
+
+/// Stripe's answer to a request that it refuses for this cause.
+pub(super) fn answer_of_refusal(code: &str) -> Sent {
     let error = StripeError {
         kind: "invalid_request_error".to_owned(),
         code: Some(code.to_owned()),
         message: Some("no".to_owned()),
         ..StripeError::default()
     };
-    Trouble::Instead(Box::new(Sent::Error { status: 400, error, meta: AnswerMeta::default() }))
+    Sent::Error { status: 400, error, meta: AnswerMeta::default() }
 }
 
 /// Somebody asks for the newest payout of creator n again; gives why it was refused, or nothing.
@@ -179,6 +184,31 @@ async fn a_retry_that_may_not_leave_is_failed_again_and_its_earnings_are_free() 
     world.settle().await;
     assert_eq!((world.payout(0).await.as_str(), world.executed(0).len()), ("pending", 1));
     world.books_equal().await;
+}
+
+#[tokio::test]
+async fn a_retry_to_another_bank_account_that_may_not_leave_leaves_the_payout_with_the_one_it_was_sent_to() {
+    let (mut world, _) = refused(Database::sqlite(), "amount_too_small").await;
+    let first = world.payout_column(0, "destination_id").await;
+    replace_bank(&world, 0, BankSpec { id: Some("ba_other".to_owned()), ..BankSpec::default() });
+    world.deliver().await;
+    world.settle().await;
+    world.wait_minutes(70).await;
+    assert_eq!(retry(&world, 0).await, "");
+    world.store.hold(&creator(0), "person", "a look", &ann()).await.unwrap();
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.payout_column(0, "destination_id").await), ("failed", first));
+    world.books_equal().await;
+}
+
+#[tokio::test]
+async fn what_is_still_on_the_wire_is_not_tried_again() {
+    let (world, _) = refused(Database::sqlite(), "amount_too_small").await;
+    // As a daemon that died left it: heard of by a webhook, and its answer not judged yet.
+    world.database.execute("UPDATE payout_attempts SET on_wire = TRUE WHERE account_id = 'acct_000'").await;
+    assert!(retry(&world, 0).await.contains("on the wire"));
+    world.database.execute("UPDATE payout_attempts SET on_wire = FALSE").await;
+    assert_eq!(retry(&world, 0).await, "");
 }
 
 #[tokio::test]
