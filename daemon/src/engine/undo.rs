@@ -50,19 +50,23 @@ impl Engine {
             self.run_event(lease, run, RunEvent::FinishAbort, None).await?;
             return Ok(later);
         }
-        if !self.stopping && left.confirmed {
-            self.send_undo(lease, run, left).await?;
-        }
-        Ok(if left.cancels_due + left.reversals_due > 0 {
+        let may_go = !self.stopping && left.confirmed && self.send_undo(lease, run, left).await?;
+        // Only the rate is waited for so closely: what is on the wire wakes the engine, and a shut gate opens by itself.
+        let waits_for_rate = may_go && self.flying.len() < self.parts.limits.create_concurrency();
+        Ok(if waits_for_rate && left.cancels_due + left.reversals_due > 0 {
             self.parts.limits.next_create_at().min(later)
         } else {
             later
         })
     }
 
-    async fn send_undo(&mut self, lease: Lease, run: &RunRow, left: UndoLeft) -> Result<(), StoreError> {
+    /// Sends what is due and may leave; false: the gate is shut.
+    async fn send_undo(&mut self, lease: Lease, run: &RunRow, left: UndoLeft) -> Result<bool, StoreError> {
         for (kind, due) in [(AttemptKind::Cancel, left.cancels_due), (AttemptKind::Reverse, left.reversals_due)] {
-            let Some(gate) = self.undo_gate(lease).filter(|_| due > 0) else { continue };
+            let Some(gate) = self.undo_gate(lease) else { return Ok(false) };
+            if due == 0 {
+                continue;
+            }
             let may = i64::try_from(self.may_leave(usize::try_from(due).unwrap_or(0))).unwrap_or(0);
             if may == 0 {
                 continue;
@@ -81,7 +85,7 @@ impl Engine {
                 self.fly_undo(intent, BootMs(gate.send_before_ms));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn fly_undo(&mut self, intent: UndoIntent, send_before: BootMs) {

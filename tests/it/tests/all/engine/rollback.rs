@@ -257,3 +257,24 @@ async fn a_commit_that_fails_at_any_step_of_a_rollback_changes_nothing_of_its_ou
         }
     }
 }
+
+/// A pass that is due at once is made at once: what can't go on must not ask for one, or the engine asks the database all the time.
+#[tokio::test]
+async fn while_nothing_may_be_canceled_the_engine_rests() {
+    let (mut world, run) = sent(Database::sqlite(), &[1_000, 2_000]).await;
+    world.hand.jump_wall(3_600_000);
+    confirm(&world, &run).await;
+    world.steps(5).await;
+    let next = world.step().await;
+    assert!(next.ms_since(world.clock.boot()) > 100 && cancels(&world).is_empty(), "the clocks are apart");
+    world.hand.jump_wall(-3_600_000);
+    world.advance(60_000).await;
+    world.rates = Rates { create_concurrency: 1, ..world.rates };
+    world.crash();
+    world.stripe.trouble(None, 1, Trouble::HeldBefore);
+    world.until("the first cancel", async |world| cancels(world).len() == 1).await;
+    let next = world.step().await;
+    assert!(next.ms_since(world.clock.boot()) > 100, "one is on the wire, and no more may be");
+    world.settle().await;
+    everything_is_back(&mut world, &run).await;
+}
