@@ -24,7 +24,7 @@ use payout_shared::{
     id::{AccountId, PayoutId, RunId},
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -43,9 +43,9 @@ const PAGES_MAX: usize = 20;
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     /// Accounts being looked at.
-    under_way: HashSet<AccountId>,
+    under_way: BTreeSet<AccountId>,
     /// Accounts whose looks failed: how often in a row, and not again before.
-    failed: HashMap<AccountId, (u32, BootMs)>,
+    failed: BTreeMap<AccountId, (u32, BootMs)>,
     /// The drifts that the books know of were told.
     drifts_told: bool,
 }
@@ -89,7 +89,7 @@ pub(super) type Looked = (Look, ReadCount, Result<Seen, ReadError>);
 #[derive(Default)]
 struct Batch {
     checks: Vec<AccountCheck>,
-    reads: HashMap<RunId, ReadCount>,
+    reads: BTreeMap<RunId, ReadCount>,
     accounts: Vec<AccountRead>,
     payouts: Vec<(PayoutObject, i64)>,
     changes: Vec<Change>,
@@ -108,7 +108,7 @@ impl Engine {
         let ahead = self.parts.store.ahead(&run.id, account_old_ms, limit, put_back).await?;
         let ready = ahead.iter().filter(|payout| payout.checked).count();
         let mut looks: Vec<Look> = Vec::new();
-        let mut places: HashMap<AccountId, usize> = HashMap::new();
+        let mut places: BTreeMap<AccountId, usize> = BTreeMap::new();
         for payout in ahead.into_iter().filter(|payout| !payout.checked && self.looks.is_free(&payout.account, now)) {
             if let Some(look) = places.get(&payout.account).and_then(|at| looks.get_mut(*at)) {
                 look.payouts.push(payout.payout_id);

@@ -98,7 +98,7 @@ use payout_shared::{
     breaker::BreakerRules,
     id::{AccountId, PayoutId, RunId},
 };
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -151,7 +151,7 @@ struct Books {
     confirm_at_ms: i64,
     /// The last account that was asked about in this round.
     place: String,
-    asked: HashSet<AccountId>,
+    asked: BTreeSet<AccountId>,
 }
 
 /// The engine's memory. Nothing in it is needed after a crash: what counts is in the store.
@@ -164,22 +164,22 @@ pub struct Engine {
     lease: Option<lead::Lease>,
     /// What is ours on the wire, as far as this process knows: the key, and the token that it was intended under. An older send of the
     /// same key says nothing of a newer one.
-    flying: HashSet<(String, i64)>,
+    flying: BTreeSet<(String, i64)>,
     /// Accounts of the page that is planned next: those still to be read, those being read, and those whose last read failed, with the
     /// time of the next.
     to_read: VecDeque<AccountId>,
-    reading: HashSet<AccountId>,
-    read_again: HashMap<AccountId, BootMs>,
+    reading: BTreeSet<AccountId>,
+    read_again: BTreeMap<AccountId, BootMs>,
     /// Accounts whose answers could not be read, and how often in a row.
-    unreadable: HashMap<AccountId, u32>,
+    unreadable: BTreeMap<AccountId, u32>,
     /// Unknown payouts being looked for.
-    listing: HashSet<PayoutId>,
+    listing: BTreeSet<PayoutId>,
     /// Unknown payouts that a listing didn't show, when it was made, and whose key is young: to be sent again soon, or listed again.
-    resend: HashMap<RunId, Vec<(PayoutId, BootMs)>>,
+    resend: BTreeMap<RunId, Vec<(PayoutId, BootMs)>>,
     /// Keys of cancels and reversals whose objects are being looked up.
-    looking: HashSet<String>,
+    looking: BTreeSet<String>,
     /// Runs in which something failed since their breaker was asked.
-    failures_in: HashSet<RunId>,
+    failures_in: BTreeSet<RunId>,
     looks: check::Looks,
     sweep: sweep::Sweep,
     polls: poll::Polls,
@@ -212,15 +212,15 @@ impl Engine {
             done_rx,
             arrived: Vec::new(),
             lease: None,
-            flying: HashSet::new(),
+            flying: BTreeSet::new(),
             to_read: VecDeque::new(),
-            reading: HashSet::new(),
-            read_again: HashMap::new(),
-            unreadable: HashMap::new(),
-            listing: HashSet::new(),
-            resend: HashMap::new(),
-            looking: HashSet::new(),
-            failures_in: HashSet::new(),
+            reading: BTreeSet::new(),
+            read_again: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            listing: BTreeSet::new(),
+            resend: BTreeMap::new(),
+            looking: BTreeSet::new(),
+            failures_in: BTreeSet::new(),
             looks: check::Looks::default(),
             sweep: sweep::Sweep::default(),
             polls: poll::Polls::default(),

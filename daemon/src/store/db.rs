@@ -21,6 +21,9 @@ const CONNECTIONS_MAX: u32 = 8;
 /// SQLite's page cache per connection, KiB: a page of a plan touches entries and indexes all over the file, and the default of 2 MiB
 /// reads the same inner pages over and over. Taken as it is used; with all connections at their limit, 256 MiB.
 const SQLITE_CACHE_KIB: u32 = 32 * 1024;
+/// Statements that a connection of SQLite keeps ready: all that the store has. Fewer would be thrown out by the books' own, and reading one
+/// anew costs more than running it.
+const STATEMENTS_MAX: usize = 512;
 /// How long a caller waits for a connection or a lock before it is told that the database doesn't answer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same on PostgreSQL, where a connection is a matter of milliseconds: shorter than the 5 s that a command waits for its answer, so that
@@ -51,10 +54,13 @@ impl Db {
                 .foreign_keys(true)
                 .busy_timeout(ACQUIRE_TIMEOUT)
                 .pragma("cache_size", format!("-{SQLITE_CACHE_KIB}"))
+                .statement_cache_capacity(STATEMENTS_MAX)
                 .disable_statement_logging();
             let pool = SqlitePoolOptions::new()
                 .max_connections(CONNECTIONS_MAX)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
+                // A file can't hang up: asking it before each use would only cost a turn of its thread.
+                .test_before_acquire(false)
                 .after_release(|connection, _| Box::pin(is_outside(connection)))
                 .connect_with(options)
                 .await?;
