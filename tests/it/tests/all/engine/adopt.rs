@@ -29,7 +29,7 @@ fn newest(world: &World, n: usize) -> String {
 
 /// Adopts it as the door does: as Stripe shows it now.
 async fn adopt_for(world: &World, n: usize, object: &str, creator: &CreatorId) -> Result<Adopted, StoreError> {
-    let stripe = world.stripe.another_client();
+    let stripe = world.stripe.client_of_the_test();
     let object = stripe.payout(AccountId::new(account(n)), ObjectId::new(object)).await.unwrap();
     let context = world.store.plan_context().await.unwrap();
     let ask = AdoptAsk { object: &object, creator, context: &context, by: &ann(), reason: "paid by hand" };

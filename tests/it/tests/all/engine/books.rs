@@ -24,7 +24,7 @@ impl World {
                 *alive.entry(row.account).or_default() += row.amount;
             }
         }
-        let sums = "SELECT account_id, CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings WHERE kind = 'sale' GROUP BY account_id";
+        let sums = "SELECT account_id, CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings WHERE kind IN ('sale', 'fee_refund', 'debt_repaid') AND amount_minor > 0 GROUP BY account_id";
         for row in self.probe.texts(sums).await {
             earned.insert(row[0].clone(), row[1].parse().unwrap());
         }

@@ -1,9 +1,11 @@
 //! The engine's laws: each test breaks something at a moment that it names, and the money must come out right.
+mod aging;
 mod books;
 mod probe;
 mod reads;
 mod stripe;
 mod trouble;
+mod turns;
 mod world;
 
 mod adopt;

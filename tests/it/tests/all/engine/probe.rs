@@ -25,7 +25,14 @@ macro_rules! texts {
 impl Probe {
     pub(super) async fn open(database: &Database) -> Self {
         if database.engine == "sqlite" {
-            Self::Sqlite(SqlitePoolOptions::new().max_connections(2).connect(&database.url).await.unwrap())
+            Self::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(2)
+                    .test_before_acquire(false)
+                    .connect(&database.url)
+                    .await
+                    .unwrap(),
+            )
         } else {
             Self::Postgres(PgPoolOptions::new().max_connections(2).connect(&database.url).await.unwrap())
         }

@@ -1,5 +1,5 @@
 //! Stripe for an engine under test, as the engine sees it: each request is answered by the twin, in its turn.
-use super::stripe::{TwinStripe, Work};
+use super::stripe::TwinStripe;
 use crate::databases::START_MS;
 use futures::future::BoxFuture;
 use payout_shared::{
@@ -20,7 +20,7 @@ impl Stripe for TwinStripe {
     fn account(&self, account: AccountId) -> BoxFuture<'static, Result<AccountObject, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let work = Work::begin(&this.shared);
+            let work = this.work().await;
             this.turn(&work, ReadClass::Account, "account").await;
             let body = this.read(&format!("/v1/accounts/{account}"), None, &account)?;
             wire::account(&body).map_err(ReadError::Unreadable)
@@ -30,7 +30,7 @@ impl Stripe for TwinStripe {
     fn accounts(&self, after: Option<AccountId>) -> BoxFuture<'static, Result<AccountPage, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let work = Work::begin(&this.shared);
+            let work = this.work().await;
             this.turn(&work, ReadClass::Account, "accounts").await;
             let body = this.read(&wire::list_accounts(after.as_ref()).path, None, &AccountId::new("all accounts"))?;
             wire::accounts(&body).map_err(ReadError::Unreadable)
@@ -40,7 +40,7 @@ impl Stripe for TwinStripe {
     fn balance(&self, account: AccountId) -> BoxFuture<'static, Result<BalanceObject, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let work = Work::begin(&this.shared);
+            let work = this.work().await;
             this.turn(&work, ReadClass::Balance, "balance").await;
             let body = this.read("/v1/balance", Some(&account), &account)?;
             wire::balance(&body).map_err(ReadError::Unreadable)
@@ -50,7 +50,7 @@ impl Stripe for TwinStripe {
     fn list(&self, request: ListRequest) -> BoxFuture<'static, Result<ListPage, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let work = Work::begin(&this.shared);
+            let work = this.work().await;
             this.turn(&work, ReadClass::Payouts, "payouts").await;
             // Who looks for an unknown payout begins long before its first send; a look at a purse never before the database was there.
             this.shared.memory().listings += usize::from(request.created_from_s < START_MS / 1_000);
@@ -65,7 +65,7 @@ impl Stripe for TwinStripe {
     fn payout(&self, account: AccountId, payout: ObjectId) -> BoxFuture<'static, Result<PayoutObject, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let _work = Work::begin(&this.shared);
+            let _work = this.work().await;
             let body = this.read(&format!("/v1/payouts/{payout}"), Some(&account), &account)?;
             wire::payout(&body, &account).map_err(ReadError::Unreadable)
         })
@@ -74,7 +74,7 @@ impl Stripe for TwinStripe {
     fn movements(&self, request: MovementsRequest) -> BoxFuture<'static, Result<MovementsPage, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let _work = Work::begin(&this.shared);
+            let _work = this.work().await;
             this.shared.memory().movements += 1;
             if this.shared.memory().no_movements {
                 return Err(ReadError::Unreachable("no answer".to_owned()));
@@ -90,7 +90,7 @@ impl Stripe for TwinStripe {
     fn transfers(&self, request: TransfersRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let work = Work::begin(&this.shared);
+            let work = this.work().await;
             this.turn(&work, ReadClass::Transfers, "transfers").await;
             let body = this.read(&wire::list_transfers(&request).path, None, &request.destination)?;
             let (told, next_after) = wire::transfers(&body).map_err(ReadError::Unreadable)?;
@@ -101,7 +101,7 @@ impl Stripe for TwinStripe {
     fn objects(&self, request: ObjectsRequest) -> BoxFuture<'static, Result<TransfersPage, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let work = Work::begin(&this.shared);
+            let work = this.work().await;
             this.turn(&work, ReadClass::Events, "objects").await;
             let body = this.read(&wire::list_objects(&request).path, None, &AccountId::new("objects"))?;
             let said_ms = this.time.time().map_or(0, |(now_ms, _)| now_ms);
@@ -113,7 +113,7 @@ impl Stripe for TwinStripe {
     fn events(&self, request: EventsRequest) -> BoxFuture<'static, Result<EventsPage, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let work = Work::begin(&this.shared);
+            let work = this.work().await;
             this.turn(&work, ReadClass::Events, "events").await;
             let body = this.read(&wire::list_events(&request).path, None, &AccountId::new("events"))?;
             let (events, next_after) = wire::events(&body).map_err(ReadError::Unreadable)?;
@@ -124,7 +124,7 @@ impl Stripe for TwinStripe {
     fn platform(&self) -> BoxFuture<'static, Result<AccountId, ReadError>> {
         let this = self.clone();
         Box::pin(async move {
-            let _work = Work::begin(&this.shared);
+            let _work = this.work().await;
             let body = this.read("/v1/account", None, &AccountId::new(""))?;
             wire::account(&body).map(|object| object.id).map_err(ReadError::Unreadable)
         })

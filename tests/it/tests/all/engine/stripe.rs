@@ -3,6 +3,7 @@
 use super::{
     probe::Probe,
     trouble::{Rule, Trouble},
+    turns::{Turns, Work},
 };
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -15,7 +16,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard},
 };
-use stripe_twin::{FaultPlan, Twin, Wire};
+use stripe_twin::{Twin, Wire};
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -35,8 +36,6 @@ pub(super) struct Memory {
     /// Reads wait for their turn by these limits, and then so long for their answer (milliseconds).
     pace: Option<(Limits, i64)>,
     wrong: Vec<String>,
-    working: i64,
-    finished: u64,
     /// Which process may speak: requests of a dead one go nowhere.
     alive: u64,
     no_date: bool,
@@ -48,7 +47,7 @@ pub(super) struct Shared {
     hand: ManualClock,
     probe: Probe,
     memory: Mutex<Memory>,
-    changed: Notify,
+    pub(super) turns: Turns,
     gate: Notify,
     timeout_ms: i64,
 }
@@ -59,6 +58,7 @@ pub(super) struct TwinStripe {
     pub(super) shared: Arc<Shared>,
     pub(super) time: Arc<StripeClock>,
     life: u64,
+    of_the_test: bool,
 }
 
 impl Shared {
@@ -69,7 +69,7 @@ impl Shared {
             hand,
             probe,
             memory: Mutex::default(),
-            changed: Notify::new(),
+            turns: Turns::default(),
             gate: Notify::new(),
             timeout_ms,
         })
@@ -86,13 +86,28 @@ impl Shared {
             memory.alive += 1;
             memory.alive
         };
-        TwinStripe { shared: Arc::clone(self), time: Arc::new(StripeClock::new(self.clock.clone())), life }
+        TwinStripe {
+            shared: Arc::clone(self),
+            time: Arc::new(StripeClock::new(self.clock.clone())),
+            life,
+            of_the_test: false,
+        }
     }
 
     /// The client of a second process, which lives beside the first.
     pub(super) fn another_client(self: &Arc<Self>) -> TwinStripe {
         let life = self.memory().alive;
-        TwinStripe { shared: Arc::clone(self), time: Arc::new(StripeClock::new(self.clock.clone())), life }
+        TwinStripe {
+            shared: Arc::clone(self),
+            time: Arc::new(StripeClock::new(self.clock.clone())),
+            life,
+            of_the_test: false,
+        }
+    }
+
+    /// The client of somebody at a door: what it asks for is answered at once.
+    pub(super) fn client_of_the_test(self: &Arc<Self>) -> TwinStripe {
+        TwinStripe { of_the_test: true, ..self.another_client() }
     }
 
     /// The next `count` creates (of one account, or of any) meet this.
@@ -180,14 +195,30 @@ impl Shared {
 
     /// Somebody else asks Stripe for something, as the platform; the answer.
     pub(super) fn somebody(&self, path: &str, body: &str) -> serde_json::Value {
-        let method = if body.is_empty() { Method::GET } else { Method::POST };
-        let http = TwinStripe::request(method, path, stripe_twin::TEST_KEY, None)
+        self.somebody_of(None, path, body).unwrap_or_else(|refused| panic!("{path}: {refused}"))
+    }
+
+    /// The same on an account, and it may be refused.
+    pub(super) fn somebody_of(
+        &self,
+        account: Option<&str>,
+        path: &str,
+        body: &str,
+    ) -> Result<serde_json::Value, serde_json::Value> {
+        let asks = body.is_empty() && !path.ends_with("/cancel");
+        let method = if asks { Method::GET } else { Method::POST };
+        let account = account.map(AccountId::new);
+        let http = TwinStripe::request(method, path, stripe_twin::TEST_KEY, account.as_ref())
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Bytes::from(body.to_owned()))
             .unwrap();
         let Wire::Answer(response) = self.twin.handle(&http).wire else { panic!("no answer to {path}") };
-        assert!(response.status().is_success(), "{path}: {:?}", response.body());
-        serde_json::from_slice(response.body()).unwrap()
+        let body = serde_json::from_slice(response.body()).unwrap();
+        if response.status().is_success() { Ok(body) } else { Err(body) }
+    }
+
+    fn has_executed(&self, key: &str) -> bool {
+        self.twin.ledger().iter().any(|row| row.idempotency_key.as_deref() == Some(key))
     }
 
     /// What the engine did that it may never do.
@@ -197,29 +228,7 @@ impl Shared {
 
     /// Waits until each task has ended or waits for the test; gives how many ended so far.
     pub(super) async fn quiet(&self) -> u64 {
-        loop {
-            let changed = self.changed.notified();
-            for _ in 0..6 {
-                tokio::task::yield_now().await;
-            }
-            let (working, finished) = {
-                let memory = self.memory();
-                (memory.working, memory.finished)
-            };
-            if working == 0 {
-                return finished;
-            }
-            changed.await;
-        }
-    }
-
-    fn count(&self, working: i64, finished: u64) {
-        {
-            let mut memory = self.memory();
-            memory.working += working;
-            memory.finished += finished;
-        }
-        self.changed.notify_waiters();
+        self.turns.quiet().await
     }
 
     fn next_trouble(&self, account: &AccountId) -> Option<Trouble> {
@@ -247,32 +256,14 @@ impl Shared {
     }
 }
 
-/// Work under way: while it waits for the test it doesn't count.
-pub(super) struct Work<'a>(&'a Shared);
-
-impl<'a> Work<'a> {
-    pub(super) fn begin(shared: &'a Shared) -> Self {
-        shared.count(1, 0);
-        Self(shared)
-    }
-
-    pub(super) async fn park<T>(&self, wait: impl Future<Output = T>) -> T {
-        self.0.count(-1, 0);
-        let done = wait.await;
-        self.0.count(1, 0);
-        done
-    }
-}
-
-impl Drop for Work<'_> {
-    fn drop(&mut self) {
-        self.0.count(-1, 1);
-    }
-}
-
 impl TwinStripe {
     fn is_dead(&self) -> bool {
         self.shared.memory().alive != self.life
+    }
+
+    /// A piece of work, when its turn has come.
+    pub(super) async fn work(&self) -> Work<'_> {
+        if self.of_the_test { Work::of_the_test(&self.shared.turns) } else { Work::begin(&self.shared.turns).await }
     }
 
     fn saw(&self, response: &Response<Bytes>) {
@@ -296,26 +287,29 @@ impl TwinStripe {
 
     pub(super) async fn money(self, request: MoneyRequest) -> Sent {
         let shared = Arc::clone(&self.shared);
-        let work = Work::begin(&shared);
+        let work = Work::begin(&shared.turns).await;
         if self.is_dead() {
             return Sent::Lost { detail: "of a dead process".to_owned() };
         }
         let trouble = shared.next_trouble(&request.account);
-        if let Some(trouble) = &trouble {
-            shared.memory().met.push((request.key.clone(), trouble.clone()));
-        }
+        let meets = |trouble: &Trouble| shared.memory().met.push((request.key.clone(), trouble.clone()));
         if let Some(Trouble::Frozen(ms)) = trouble {
+            meets(&Trouble::Frozen(ms));
             shared.hand.advance(ms);
             shared.twin.clock().tick(ms);
         }
         if shared.clock.boot() > request.send_before {
             return Sent::NeverLeft { detail: "its time to leave has passed".to_owned() };
         }
+        if let Some(trouble) = trouble.as_ref().filter(|trouble| !matches!(trouble, Trouble::Frozen(_))) {
+            meets(trouble);
+        }
         let wrong = self.shared.probe.leaves(&request, &shared.twin, &shared.clock).await;
         let deadline = shared.clock.boot().plus_ms(shared.timeout_ms);
         self.note(&request, wrong);
         match trouble {
             Some(Trouble::Instead(sent)) => *sent,
+            Some(Trouble::Refused(sent)) if !shared.has_executed(&request.key) => *sent,
             Some(Trouble::HeldBefore) => {
                 if !self.held(&work, deadline).await {
                     return Sent::Lost { detail: "no answer in time".to_owned() };
@@ -333,6 +327,14 @@ impl TwinStripe {
             Some(Trouble::Twice) => {
                 let first = self.ask(&request, None);
                 let _ = self.ask(&request, None);
+                first
+            }
+            Some(Trouble::LimitedThenCopied) => {
+                let first = self.ask(&request, Some(&Trouble::Limited));
+                // A copy of a reversal would be a second debit a day later, when its key is forgotten: not what is tried here.
+                if request.path == "/v1/payouts" {
+                    let _ = self.ask(&request, None);
+                }
                 first
             }
             other => self.ask(&request, other.as_ref()),
@@ -366,14 +368,9 @@ impl TwinStripe {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Bytes::from(request.body.clone()))
             .unwrap();
-        let plan = match trouble {
-            Some(Trouble::Twin(name)) => format!("{name}=100x1000"),
-            Some(Trouble::Limited) => "429-storm=100".to_owned(),
-            _ => "none".to_owned(),
-        };
         let usual = twin.faults();
-        if trouble.is_some() {
-            twin.set_faults(plan.parse::<FaultPlan>().unwrap());
+        if let Some(trouble) = trouble {
+            twin.set_faults(trouble.plan(&usual));
         }
         let outcome = twin.handle(&http);
         twin.set_faults(usual);

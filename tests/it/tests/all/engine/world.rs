@@ -1,6 +1,6 @@
 //! A small world around one engine: a store on a fresh database, a clock that the test moves, Stripe in the same process, and an engine
 //! that is stepped by hand. A crash drops it with everything it had on the wire; what was executed by then stays executed.
-use super::{probe::Probe, stripe::Shared};
+use super::{aging::Aging, probe::Probe, stripe::Shared};
 use crate::databases::{Database, START_MS, policies};
 use jiff::civil::date;
 use payout_shared::{
@@ -47,8 +47,7 @@ pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) rates: Rates,
     pub(super) engine: Option<Engine>,
-    /// The lease, which the database's own clock judges, ages as the test's clock goes.
-    pub(super) lease_ages: bool,
+    pub(super) aging: Option<Aging>,
     finished: u64,
     charges: u64,
 }
@@ -113,15 +112,20 @@ impl World {
     }
 
     pub(super) async fn on(database: Database, earned_minor: &[i64]) -> Self {
+        Self::with_bank(database, earned_minor, (100_000, SETTLE_MS)).await
+    }
+
+    /// … whose Stripe balances hold so much more, and whose payouts take so long (milliseconds) from created to paid.
+    pub(super) async fn with_bank(database: Database, earned_minor: &[i64], (surplus, settle_ms): (i64, u64)) -> Self {
         let (clock, hand) = Clock::manual(START_MS);
         let store = database.store_at(clock.clone()).await;
         policies(&store, &[("minimum.usd", "10.00")]).await;
-        let rules = Rules { settle_ms: SETTLE_MS, ..Rules::default() };
+        let rules = Rules { settle_ms, ..Rules::default() };
         let twin = Twin::new(rules, FaultPlan::default(), stripe_twin::Clock::manual(START_MS));
         let specs = earned_minor
             .iter()
             .enumerate()
-            .map(|(n, minor)| AccountSpec::new(&account(n), "US", "usd", minor + 100_000))
+            .map(|(n, minor)| AccountSpec::new(&account(n), "US", "usd", minor + surplus))
             .collect();
         twin.add_accounts(specs).unwrap();
         let probe = Probe::open(&database).await;
@@ -138,7 +142,7 @@ impl World {
             settings: settings(),
             rates: Rates { create_milli_per_s: 200_000, create_concurrency: 28, ..Rates::default() },
             engine: None,
-            lease_ages: false,
+            aging: None,
             finished: 0,
             charges: 0,
         };
@@ -243,7 +247,12 @@ impl World {
         };
         let next = self.faults.scope(Box::pin(engine.step())).await;
         self.engine = Some(engine);
+        self.age_the_lease().await;
+        let before = self.clock.boot();
         let finished = self.stripe.quiet().await;
+        if self.clock.boot() != before {
+            self.age_the_lease().await;
+        }
         let news = finished != self.finished;
         self.finished = finished;
         if news { self.clock.boot() } else { next }
@@ -262,10 +271,8 @@ impl World {
         self.stripe.twin.clock().tick(ms);
         self.hand.advance(ms);
         let _ = self.stripe.twin.advance();
-        if self.lease_ages {
-            self.probe.execute(&format!("UPDATE lease SET expires_at_ms = expires_at_ms - {ms}")).await;
-        }
         self.stripe.quiet().await;
+        self.age_the_lease().await;
     }
 
     /// So many minutes pass, with a look at the world every ten.
@@ -297,32 +304,6 @@ impl World {
     /// Until no run has anything to do by itself, and every event was looked at.
     pub(super) async fn settle(&mut self) {
         self.until("to settle", async |world| world.is_settled().await).await;
-    }
-
-    /// Settled, but for runs that wait for unknown payouts whose guard is shut: those are listed, again and again.
-    /// Time passes in seconds, and now and then by a quarter of an hour, which no lease outlives.
-    pub(super) async fn settled_but_for_the_barred(&mut self) -> bool {
-        const JUMP_EVERY: usize = 40;
-        for step in 1..STEPS_MAX {
-            let next = self.step().await;
-            let waiting = "SELECT COUNT(*) FROM creator_payouts WHERE state IN ('planned', 'submitting')";
-            let runs = self.store.open_runs().await.unwrap();
-            // One that is taken back waits for what is on its way to the bank.
-            let still = |run: &RunRow| matches!(run.state, RunState::Running | RunState::Paused | RunState::Aborting);
-            let moving = !runs.iter().all(still);
-            let absent = "SELECT COUNT(*) FROM creator_payouts p JOIN payout_attempts t ON t.payout_id = p.id \
-                          WHERE p.state = 'unknown' AND t.absent_listings < 4";
-            if !moving
-                && self.store.inbox_backlog().await.unwrap() == 0
-                && self.probe.number(waiting).await == 0
-                && self.probe.number(absent).await == 0
-            {
-                return true;
-            }
-            let wait_ms = next.ms_since(self.clock.boot()).clamp(1, 1_000);
-            self.advance(if step % JUMP_EVERY == 0 { 15 * 60_000 } else { wait_ms }).await;
-        }
-        false
     }
 
     pub(super) async fn is_settled(&self) -> bool {

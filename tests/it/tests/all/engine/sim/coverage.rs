@@ -1,8 +1,12 @@
 //! Which moves of a payout were seen after which faults had met that payout: an empty cell is a thing that no seed has tried.
-use super::{super::world::World, fault::Fault};
+use super::{
+    super::world::World,
+    fault::Fault,
+    impossible::{self, Why},
+};
 use payout_shared::payout::{self, PayoutEvent, PayoutState, Standing, Verdict};
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
 };
 
@@ -21,7 +25,7 @@ pub(super) struct Coverage {
 /// What one seed knows of its payouts.
 #[derive(Default)]
 pub(super) struct Met {
-    by_payout: HashMap<String, BTreeSet<Fault>>,
+    by_payout: BTreeMap<String, BTreeSet<Fault>>,
     seen: i64,
 }
 
@@ -43,6 +47,11 @@ impl Met {
     pub(super) fn one(&mut self, coverage: &mut Coverage, payout: &str, fault: Fault) {
         *coverage.faults.entry(fault).or_default() += 1;
         self.by_payout.entry(payout.to_owned()).or_default().insert(fault);
+    }
+
+    /// The payouts that this fault has met.
+    pub(super) fn met(&self, fault: Fault) -> impl Iterator<Item = &str> {
+        self.by_payout.iter().filter(move |(_, faults)| faults.contains(&fault)).map(|(payout, _)| payout.as_str())
     }
 
     /// A fault meets every payout that isn't at its end.
@@ -87,6 +96,26 @@ impl Coverage {
         }
         self.steps += other.steps;
         self.moves += other.moves;
+    }
+
+    /// What is wrong with it: a cell that no seed has reached and that needn't be empty, or one that was reached although it can't be.
+    /// `rare`: those that only many seeds reach must be reached, too.
+    pub(super) fn wrong(&self, rare: bool) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for fault in Fault::ALL {
+            for (from, to) in moves() {
+                let cell = format!("{fault:?}: {} > {}", from.as_str(), to.as_str());
+                match (self.cells.get(&(fault, (from, to))), impossible::why(fault, (from, to))) {
+                    (None, None) => wrong.push(format!("{cell} was seen in no seed")),
+                    (None, Some(Why::Rare(why))) if rare => wrong.push(format!("{cell} was seen in no seed ({why})")),
+                    (Some(count), Some(Why::Impossible(why))) => {
+                        wrong.push(format!("{cell} was seen {count} times, although {why}"));
+                    }
+                    (None, Some(_)) | (Some(_), None | Some(Why::Rare(_))) => {}
+                }
+            }
+        }
+        wrong
     }
 
     /// One line per move, one column per fault.
