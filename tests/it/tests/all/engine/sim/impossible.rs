@@ -78,13 +78,13 @@ fn is_usual(fault: Fault, from: PayoutState, to: PayoutState) -> bool {
     match kind(fault) {
         Kind::All => matches!(
             (from, to),
-            (Planned, Submitting | Voided)
+            (Planned, Submitting | Voided | Failed)
                 | (Submitting, Planned | Unknown | Pending)
                 | (Unknown, Unknown | Voided | Pending)
-                | (Pending, InTransit | Paid)
+                | (Pending, InTransit | Paid | Canceled)
                 | (InTransit, Paid | Failed)
                 | (Paid, Returned | Reversing)
-                | (Failed, Planned)
+                | (Failed, Planned | Returned)
                 | (Reversing, Reversed)
         ),
         Kind::Told => matches!(
@@ -99,7 +99,7 @@ fn is_usual(fault: Fault, from: PayoutState, to: PayoutState) -> bool {
         Kind::Ambiguous => {
             let is_there = fault != Fault::ServerErrorOnly;
             matches!((from, to), (Planned, Submitting) | (Submitting, Unknown) | (Unknown, Unknown))
-                || (is_there && matches!((from, to), (Unknown | InTransit, Pending | Paid) | (Pending, InTransit)))
+                || (is_there && matches!((from, to), (Unknown, Pending) | (Pending, InTransit) | (InTransit, Paid)))
                 || (!is_there && (from, to) == (Unknown, Voided))
         }
     }

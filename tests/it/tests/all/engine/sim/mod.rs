@@ -28,7 +28,7 @@ use std::{
 use walk::{Walked, walk};
 
 /// Seeds that are walked when nobody names any.
-const SEEDS: u64 = 80;
+const SEEDS: u64 = 48;
 const SEEDS_ON_POSTGRES: u64 = 4;
 /// A walk waits for its database's thread now and then: so many more of them than cores keep the cores busy.
 const MORE_THAN_CORES: usize = 1;
