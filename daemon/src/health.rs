@@ -27,6 +27,10 @@ pub enum Topic {
     Holding,
     /// Stripe holds something else in a purse than the books say.
     Drift,
+    /// The books were restored from a backup: nothing leaves until they have caught up.
+    Restored,
+    /// Where the journal stands can't be kept outside the database.
+    Witness,
     /// What webhooks may have lost can't be asked for.
     Sweeps,
     /// Logs can't be written.

@@ -16,3 +16,4 @@ pub mod tell;
 pub mod wake;
 
 pub use app::main;
+pub mod witness;

@@ -109,7 +109,7 @@ impl KeyParts<'_> {
     pub fn key(&self) -> String {
         let Self { mode, account, currency, label, kind, payout_number, attempt_number } = self;
         format!(
-            "payoutd:{}:{}:{currency}:{label}:{}:{payout_number}:{attempt_number}",
+            "{KEY_PREFIX}{}:{}:{currency}:{label}:{}:{payout_number}:{attempt_number}",
             mode.as_str(),
             encoded(account),
             kind.as_str()
@@ -134,6 +134,9 @@ fn encoded(account: &AccountId) -> String {
     }
     text
 }
+
+/// What every key of ours begins with.
+pub const KEY_PREFIX: &str = "payoutd:";
 
 /// The metadata name under which a payout at Stripe carries our key.
 pub const METADATA_KEY: &str = "payoutd_key";

@@ -38,3 +38,4 @@ pub mod run;
 pub mod short;
 pub mod sweep;
 pub mod undo;
+pub mod witness;

@@ -4,6 +4,7 @@ use crate::{
     clock::Clock,
     config::{Config, Database},
     store::{Db, Store, StoreError, types::Ids},
+    witness::{Witness, WitnessError},
 };
 use secrecy::ExposeSecret as _;
 
@@ -77,6 +78,19 @@ pub(super) async fn store(config: &Config, clock: &Clock) -> Result<Store, Failu
         )),
         opened => opened.map_err(failure),
     }
+}
+
+/// What is kept of the journal outside the database, held against it: a backup is marked as such before anything is written to it.
+pub(super) async fn witness(config: &Config, store: &Store) -> Result<Witness, Failure> {
+    let refused = |error: WitnessError| match error {
+        WitnessError::Store(error) => failure(config, &error),
+        error @ (WitnessError::Unreadable { .. } | WitnessError::Another { .. }) => {
+            Failure::Settings(error.to_string())
+        }
+    };
+    let witness = Witness::open(&config.witness).map_err(refused)?;
+    witness.begin(store).await.map_err(refused)?;
+    Ok(witness)
 }
 
 /// An error of the store at the start: what must be mended, or what may pass.

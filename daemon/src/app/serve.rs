@@ -17,6 +17,7 @@ use crate::{
     systemd,
     tell::{figures::Figures, watch::Watch},
     wake::{Changed, Wake},
+    witness::Witness,
 };
 use payout_shared::calendar::CycleRules;
 use std::{path::Path, sync::Arc, time::Duration};
@@ -50,13 +51,15 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
     let stop = CancellationToken::new();
     let mut tasks = supervise::Tasks::new(stop.clone())?;
     let store = open::store(config, &clock).await?;
+    // Before anything is written to it.
+    let witness = open::witness(config, &store).await?;
     let default_currency = config.policy.default_currency;
     store.set_default_currency(default_currency).await.map_err(|error| open::failure(config, &error))?;
     let unfit = store.configure_policies(&config.policy.values).await.map_err(|error| open::failure(config, &error))?;
     let (control, http, own_socket) = sockets(config).await?;
     let address =
         http.local_addr().map_or_else(|_| config.doors.http_listen.to_string(), |address| address.to_string());
-    let parts = parts(config, store, clock)?;
+    let parts = parts(config, (store, witness), clock)?;
     if !unfit.is_empty() {
         let why = format!("what is configured does not hold: {}", unfit.join("; "));
         tracing::error!("{why}");
@@ -142,7 +145,7 @@ async fn sockets(config: &Config) -> Result<(UnixListener, TcpListener, Option<&
     Ok((control, http, own))
 }
 
-fn parts(config: &Config, store: Store, clock: Clock) -> Result<engine::Parts, Failure> {
+fn parts(config: &Config, (store, witness): (Store, Witness), clock: Clock) -> Result<engine::Parts, Failure> {
     let limits = Limits::new(config.stripe.rates, clock.clone());
     let stripe = match config.stripe.settings() {
         Some(settings) => {
@@ -166,6 +169,7 @@ fn parts(config: &Config, store: Store, clock: Clock) -> Result<engine::Parts, F
         health,
         figures: Figures::new(clock.clone()),
         settings: engine_settings(config),
+        witness: Some(Arc::new(witness)),
         clock,
         store,
     })

@@ -27,6 +27,8 @@ const HOUR_MS: i64 = 3_600_000;
 pub struct Config {
     /// Where the daemon keeps what is its own.
     pub state_dir: PathBuf,
+    /// Where the journal's place is kept outside the database.
+    pub witness: PathBuf,
     /// Where its daily logs go.
     pub log_dir: PathBuf,
     /// What is logged: a filter of tracing's.
@@ -109,6 +111,7 @@ impl Config {
         let cron_secrets = reader.get(table::CRON_SECRET_KEY, Vec::new(), secrets(32));
         let state_dir = state_dir(&mut reader);
         let config = Self {
+            witness: reader.get(table::PAYOUTD_WITNESS, state_dir.join("journal.head"), first_path),
             log_dir: reader.get(table::LOGS_DIRECTORY, state_dir.join("logs"), first_path),
             log_filter: reader.get(table::PAYOUTD_LOG, table::PAYOUTD_LOG.default.to_owned(), log_filter),
             log_files: reader.get(table::PAYOUTD_LOG_FILES, 30, number(1..=3_650)),

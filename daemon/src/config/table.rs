@@ -60,6 +60,10 @@ settings! {
         alias: Some("STATE_DIRECTORY"),
         ..plain("PAYOUTD_STATE_DIR", "", "", "where the daemon keeps what is its own; also --state-dir, and systemd's directory")
     };
+    PAYOUTD_WITNESS = plain(
+        "PAYOUTD_WITNESS", "", "",
+        "the file that says where the journal stood, so that a restored backup is recognised; absent: journal.head in the state directory; better where no backup of the database takes it along",
+    );
     PAYOUTD_SOCKET = plain(
         "PAYOUTD_SOCKET", "", "",
         "the control socket; also --socket; absent: control.sock in systemd's runtime directory, else in the state directory",

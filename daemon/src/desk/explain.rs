@@ -10,6 +10,15 @@ use payout_shared::{
     run::RunState,
 };
 
+/// Why nothing leaves at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shut {
+    /// Everything is told to pause.
+    Paused,
+    /// The books were restored from a backup and haven't caught up.
+    Restored,
+}
+
 /// Everything the sentence depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
@@ -21,8 +30,8 @@ pub struct Facts<'a> {
     pub hold: Option<&'a HoldRow>,
     /// Its run's state.
     pub run: RunState,
-    /// Everything is told to pause.
-    pub all_paused: bool,
+    /// Nothing leaves at all.
+    pub shut: Option<Shut>,
     /// Our clock, Unix milliseconds.
     pub now_ms: i64,
 }
@@ -83,8 +92,13 @@ fn planned(facts: &Facts<'_>) -> String {
     if let Some(hold) = facts.hold {
         return format!("{}: it won't leave; at its turn it is taken out and its earnings are free again", held(hold));
     }
-    if facts.all_paused {
-        return "everything is paused: it leaves after that is resumed".to_owned();
+    match facts.shut {
+        Some(Shut::Paused) => return "everything is paused: it leaves after that is resumed".to_owned(),
+        Some(Shut::Restored) => {
+            return "these books were restored from a backup: nothing leaves until they have caught up with Stripe"
+                .to_owned();
+        }
+        None => {}
     }
     match facts.run {
         RunState::Paused | RunState::Pausing => "its run is paused: it leaves after the run is resumed".to_owned(),
@@ -119,7 +133,8 @@ fn unknown(facts: &Facts<'_>) -> String {
     };
     let then = newest.map_or_else(String::new, |attempt| after_next_look(attempt, facts.now_ms));
     let barred = match facts.run {
-        _ if facts.all_paused => " (nothing is sent while everything is paused)",
+        _ if facts.shut == Some(Shut::Paused) => " (nothing is sent while everything is paused)",
+        _ if facts.shut.is_some() => " (nothing is sent until these books, a backup, have caught up)",
         RunState::Paused | RunState::Pausing => " (nothing is sent while its run is paused)",
         RunState::Aborting | RunState::Aborted => " (nothing is sent again: its run is being taken back)",
         RunState::Planning
@@ -229,7 +244,19 @@ mod tests {
     }
 
     fn say(row: &PayoutRow, run: RunState, all_paused: bool, hold: Option<&HoldRow>) -> String {
-        payout(&Facts { row, attempts: &[], hold, run, all_paused, now_ms: NOW })
+        say_while(row, run, all_paused.then_some(Shut::Paused), hold)
+    }
+
+    fn say_while(row: &PayoutRow, run: RunState, shut: Option<Shut>, hold: Option<&HoldRow>) -> String {
+        payout(&Facts { row, attempts: &[], hold, run, shut, now_ms: NOW })
+    }
+
+    #[test]
+    fn what_books_from_a_backup_hold_is_never_said_to_leave_by_itself() {
+        for state in [PayoutState::Planned, PayoutState::Unknown] {
+            let said = say_while(&row(state), RunState::Running, Some(Shut::Restored), None);
+            assert!(said.contains("backup"), "{said}");
+        }
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl Desk {
             cohorts_open: rollout.open,
             cohorts: rollout.total,
             drifting: self.store.drifts().await?.0,
+            kept_back: state.kept_back,
             open_requests: self.store.open_requests().await?,
             sweeps: self.sweep_parts().await?,
         })

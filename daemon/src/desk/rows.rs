@@ -43,6 +43,7 @@ pub fn foreign(row: ForeignRow) -> v1::ForeignPart {
         adopted_at_ms: row.adopted_at_ms.unwrap_or_default(),
         adopted_by: row.adopted_by.unwrap_or_default(),
         returned_at_ms: row.returned_at_ms.unwrap_or_default(),
+        key: row.key.unwrap_or_default(),
     }
 }
 

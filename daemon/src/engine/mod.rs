@@ -10,6 +10,7 @@ use crate::{
     stripe::{Stripe, limits::Limits},
     tell::figures::Figures,
     wake::{Changed, Wake},
+    witness::Witness,
 };
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct Parts {
     pub health: Health,
     /// Told how Stripe answers.
     pub figures: Figures,
+    /// Where the journal's place is kept outside the database; `None` = nowhere.
+    pub witness: Option<Arc<Witness>>,
     /// How it works.
     pub settings: Settings,
 }
@@ -79,6 +82,7 @@ mod pass;
 mod plan;
 mod poll;
 mod record;
+mod remember;
 mod resolve;
 mod reversal;
 mod send;
@@ -182,6 +186,7 @@ pub struct Engine {
     failures_in: BTreeSet<RunId>,
     looks: check::Looks,
     sweep: sweep::Sweep,
+    memory: remember::Memory,
     polls: poll::Polls,
     events: events::EventSweep,
     platform: send::Platform,
@@ -223,6 +228,7 @@ impl Engine {
             failures_in: BTreeSet::new(),
             looks: check::Looks::default(),
             sweep: sweep::Sweep::default(),
+            memory: remember::Memory::default(),
             polls: poll::Polls::default(),
             events: events::EventSweep::default(),
             platform: send::Platform::default(),

@@ -15,6 +15,7 @@ impl Engine {
         self.again = false;
         self.context = None;
         let now = self.parts.clock.boot();
+        self.remember().await?;
         let Some(lease) = self.lead().await? else {
             return Ok(now.plus_ms(FOLLOW_MS));
         };
@@ -24,7 +25,7 @@ impl Engine {
         self.observe(lease).await?;
         self.keep_books(lease).await?;
         self.break_runs(lease).await?;
-        if !self.stopping {
+        if !self.stopping && !self.is_kept_back() {
             self.retry_due(lease).await?;
         }
         self.tell_drifts().await?;
@@ -44,6 +45,7 @@ impl Engine {
             self.sweep_events(lease).await?;
         }
         self.settle_runs(lease).await?;
+        self.catch_up(lease).await?;
         Ok(if self.again { now } else { next })
     }
 
@@ -65,6 +67,10 @@ impl Engine {
 
     async fn advance(&mut self, lease: Lease, run: RunRow) -> Result<BootMs, StoreError> {
         let later = self.parts.clock.boot().plus_ms(IDLE_MS);
+        // Only what is on the wire is awaited: these books have forgotten something, and nothing is decided by them.
+        if self.is_kept_back() && run.state != RunState::Pausing {
+            return Ok(later);
+        }
         match run.state {
             RunState::Planning if !self.stopping => self.plan(lease, &run).await,
             RunState::Planned if run.approval_missing => {

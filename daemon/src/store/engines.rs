@@ -80,6 +80,8 @@ macro_rules! bodies {
         pub(in crate::store) mod purses;
         #[path = "../sql/requests.rs"]
         pub(in crate::store) mod requests;
+        #[path = "../sql/restored.rs"]
+        pub(in crate::store) mod restored;
         #[path = "../sql/retry.rs"]
         pub(in crate::store) mod retry;
         #[path = "../sql/reversals.rs"]

@@ -62,5 +62,6 @@ macro_rules! on {
 
 mod door_side;
 mod engine_side;
+mod restored_side;
 mod sweep_side;
 mod undo_side;

@@ -20,9 +20,11 @@ use payout_shared::{
 
 mod ids;
 mod looks;
+mod restored;
 mod sweeps;
 pub use ids::Ids;
 pub use looks::{AccountCheck, Ahead, Drift, ReadCount};
+pub use restored::Reconcile;
 pub use sweeps::{Awaited, DueLook, NextLook, SweepKind, SweepRow, SweepsLeft, Unlisted};
 
 /// Who does something: the `actor` of its journal row.

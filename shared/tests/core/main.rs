@@ -23,4 +23,5 @@ mod runs;
 mod short;
 mod sweeps;
 mod tables;
+mod witness;
 mod words;

@@ -114,6 +114,7 @@ async fn planned(store: &Store, clock: &Clock, args: &Args, run: &RunRow) -> any
         changed: Changed::default(),
         health: health.clone(),
         figures: Figures::new(clock.clone()),
+        witness: None,
         settings,
     });
     forget_peak();

@@ -23,6 +23,7 @@ pub fn state_words(app: &App) -> String {
     let mut words = match app.live.open_run() {
         _ if daemon.pausing => format!("ALL PAUSING ({in_flight} in flight)"),
         _ if daemon.paused => "ALL PAUSED".to_owned(),
+        _ if daemon.kept_back => "KEPT BACK: A BACKUP".to_owned(),
         Some(run) if run.state == "pausing" => format!("PAUSING ({in_flight} in flight)"),
         Some(run) if run.reversals_to_approve > 0 => {
             format!("{} ({} to approve)", upper(&run.state), text::count(run.reversals_to_approve))

@@ -75,11 +75,14 @@ pub(super) enum Command {
     /// Take a payout that somebody made at Stripe past us into the books: what it paid is never paid again
     Adopt {
         /// The Stripe payout: payout payouts --foreign lists them
-        #[arg(value_name = "PO_ID")]
-        object: String,
+        #[arg(value_name = "PO_ID", required_unless_present = "restored", requires = "creator")]
+        object: Option<String>,
         /// The creator whose account it lies on
         #[arg(long, value_name = "ID")]
-        creator: String,
+        creator: Option<String>,
+        /// All that carry a key of ours which the books forgot: they were restored from a backup
+        #[arg(long, conflicts_with_all = ["object", "creator"])]
+        restored: bool,
         #[command(flatten)]
         reason: Reason,
     },

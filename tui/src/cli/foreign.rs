@@ -1,7 +1,7 @@
 //! `payout adopt`, and the list of what there is to adopt: `payout payouts --foreign`.
 use super::{
     args,
-    error::{Error, aside},
+    error::{Code, Error, aside},
     json,
     session::{DEADLINE_LONG, Session},
     table::{Align, table},
@@ -24,6 +24,59 @@ pub(super) async fn adopt(
     let request = v1::AdoptRequest { object_id: object_id.clone(), creator_id: creator_id.clone(), reason };
     let reply = session.ask(&tried, request, DEADLINE_LONG, |q| async move { client.adopt(q).await }).await?;
     session.print(|| adopted_json(&object_id, &creator_id, &reply), || adopted_lines(&object_id, &creator_id, &reply))
+}
+
+/// Adopts all that bar a purse and carry a key of ours: the books were restored from a backup, and have forgotten them.
+pub(super) async fn adopt_restored(session: &Session, reason: &str) -> Result<(), Error> {
+    let tried = "adopt --restored";
+    let mut client = session.acting(tried).await?;
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    let mut seen = std::collections::HashSet::new();
+    loop {
+        let request = v1::ListForeignRequest { creator_id: String::new(), all: false, limit: ROWS_MAX };
+        let mut asking = client.clone();
+        let found = session.ask(tried, request, DEADLINE_LONG, |q| async move { asking.list_foreign(q).await }).await?;
+        // What is refused stays in the list: each is tried once.
+        let fresh = |row: &v1::ForeignPart| !row.key.is_empty() && seen.insert(row.object_id.clone());
+        let rows: Vec<v1::ForeignPart> = found.rows.into_iter().filter(fresh).collect();
+        if rows.is_empty() {
+            break;
+        }
+        for row in rows {
+            let (object_id, creator_id) = (row.object_id.clone(), row.creator_id.clone());
+            let request = v1::AdoptRequest { object_id, creator_id, reason: reason.to_owned() };
+            match session.ask(tried, request, DEADLINE_LONG, |q| async { client.adopt(q).await }).await {
+                Ok(reply) => done.push((row, reply)),
+                Err(error) if error.code == Code::Failed => refused.push((row, error.message)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    session.print(
+        || {
+            serde_json::json!({
+                "adopted": done.iter().map(|(row, reply)| adopted_json(&row.object_id, &row.creator_id, reply)).collect::<Vec<_>>(),
+                "refused": refused.iter().map(|(row, why)| {
+                    serde_json::json!({"object_id": row.object_id, "creator_id": row.creator_id, "why": why})
+                }).collect::<Vec<_>>(),
+            })
+        },
+        || {
+            let mut out: Vec<String> =
+                done.iter().flat_map(|(row, reply)| adopted_lines(&row.object_id, &row.creator_id, reply)).collect();
+            out.extend(refused.iter().map(|(row, why)| format!("REFUSED   {}: {why}", row.object_id)));
+            out.push(format!(
+                "{} adopted, {} refused",
+                text::count(i64::try_from(done.len()).unwrap_or(i64::MAX)),
+                text::count(i64::try_from(refused.len()).unwrap_or(i64::MAX))
+            ));
+            out
+        },
+    )?;
+    match refused.len() {
+        0 => Ok(()),
+        n => Err(Error::failed(format!("{tried}: {n} were refused"))),
+    }
 }
 
 fn adopted_json(object_id: &str, creator_id: &str, reply: &v1::AdoptReply) -> serde_json::Value {
@@ -108,6 +161,7 @@ fn text_table(found: &[v1::ForeignPart]) -> Vec<String> {
 /// What it means for its purse.
 fn standing(row: &v1::ForeignPart) -> String {
     match (row.bars, row.adopted_at_ms, row.returned_at_ms) {
+        (true, ..) if !row.key.is_empty() => "BARS, ours: a backup".to_owned(),
         (true, ..) => "BARS".to_owned(),
         (false, 0, _) => "bars nothing".to_owned(),
         (false, at, 0) => format!("adopted {}", text::moment(at)),
@@ -133,5 +187,6 @@ pub(super) fn part(row: &v1::ForeignPart) -> serde_json::Value {
         "amount": row.amount.as_ref().map(|of| json::money(of.minor, &of.currency)), "status": row.status,
         "automatic": row.automatic, "why": row.why, "created_at": at(row.created_at_ms), "bars": row.bars,
         "adopted_at": at(row.adopted_at_ms), "adopted_by": json::word(&row.adopted_by), "returned_at": at(row.returned_at_ms),
+        "key": json::word(&row.key),
     })
 }

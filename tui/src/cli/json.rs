@@ -28,6 +28,7 @@ pub(super) fn daemon(d: &v1::DaemonPart) -> Value {
         "last_webhook_at": time(d.last_webhook_ms), "inbox_backlog": d.inbox_backlog,
         "create_rate": d.create_rate, "create_concurrency": d.create_concurrency,
         "cohorts": {"open": d.cohorts_open, "total": d.cohorts}, "drifting": d.drifting, "open_requests": d.open_requests,
+        "kept_back": d.kept_back,
         "sweeps": d.sweeps.iter().map(sweep).collect::<Vec<_>>(),
     })
 }

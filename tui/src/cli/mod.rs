@@ -106,7 +106,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Error> {
         Command::Resolve { payout, paid: None, reason, .. } => {
             requests::ask_not_paid(&session, payout, reason.unwrap_or_default()).await?;
         }
-        Command::Adopt { object, creator, reason } => foreign::adopt(&session, object, creator, reason.reason).await?,
+        Command::Adopt { object: Some(object), creator, reason, restored: _ } => {
+            foreign::adopt(&session, object, creator.unwrap_or_default(), reason.reason).await?;
+        }
+        Command::Adopt { reason, .. } => foreign::adopt_restored(&session, &reason.reason).await?,
         Command::Creators(args) => creators::list(&session, args).await?,
         Command::Creator(args::Creator { command: Some(command), .. }) => cohorts::tag(&session, command).await?,
         Command::Creator(args::Creator { creator, .. }) => {

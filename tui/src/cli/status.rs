@@ -35,6 +35,9 @@ fn lines(reply: &v1::GetStatusReply) -> Vec<String> {
         match (d.paused, d.pausing) {
             (_, true) => format!("paused    PAUSING everything, by {}: {}", d.paused_by, d.pause_reason),
             (true, false) => format!("paused    EVERYTHING IS PAUSED by {}: {}", d.paused_by, d.pause_reason),
+            (false, false) if d.kept_back => {
+                "paused    no, but KEPT BACK: these books are a backup and haven't caught up".to_owned()
+            }
             (false, false) => "paused    no".to_owned(),
         },
         match (d.armed, text::parse_moment(&d.next_run_at)) {

@@ -31,7 +31,8 @@ pub(super) fn state_tone(app: &App) -> Tone {
     if app.is_stale() {
         return Tone::Warning;
     }
-    if app.live.daemon.paused || app.live.daemon.pausing {
+    let daemon = &app.live.daemon;
+    if daemon.paused || daemon.pausing || daemon.kept_back {
         return Tone::Warning;
     }
     match state {

@@ -48,6 +48,14 @@ fn a_lost_link_says_how_old_and_when_it_is_tried_again() {
 }
 
 #[test]
+fn a_run_that_a_restored_backup_keeps_back_is_not_said_to_run() {
+    let mut app = console(80, 24, "running");
+    let daemon = v1::DaemonPart { kept_back: true, ..crate::fixtures::daemon() };
+    update(&mut app, delta(2, v1::Live { daemon: Some(daemon), ..v1::Live::default() }));
+    assert_eq!(standing::state_words(&app), "KEPT BACK: A BACKUP");
+}
+
+#[test]
 fn a_lost_link_is_stale_at_once() {
     let mut app = console(80, 24, "paused");
     update(&mut app, Msg::Lost { why: "x".into(), retry_in_ms: 250 });

@@ -116,14 +116,19 @@ pub(super) async fn payout(door: &ControlDoor, id: String) -> Result<v1::ShowPay
     let found = async {
         let show = store.show_payout(&PayoutId::new(id.trim())).await?;
         let run = store.run(show.row.run_id.as_str()).await?;
-        let all_paused = store.state().await?.paused;
+        let state = store.state().await?;
+        let shut = match (state.paused, state.kept_back) {
+            (true, _) => Some(explain::Shut::Paused),
+            (false, true) => Some(explain::Shut::Restored),
+            (false, false) => None,
+        };
         let hold = store.holds().await?.into_iter().find(|hold| hold.creator == show.row.creator);
         let facts = explain::Facts {
             row: &show.row,
             attempts: &show.attempts,
             hold: hold.as_ref(),
             run: run.state,
-            all_paused,
+            shut,
             now_ms: door.desk.clock.now_ms(),
         };
         let what_next = explain::payout(&facts);

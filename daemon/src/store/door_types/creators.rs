@@ -79,6 +79,8 @@ pub struct ForeignRow {
     pub adopted_by: Option<String>,
     /// When its money came back after that.
     pub returned_at_ms: Option<i64>,
+    /// The key of ours that it carries, although the books don't hold it: they were restored from a backup.
+    pub key: Option<String>,
 }
 
 impl ForeignRow {

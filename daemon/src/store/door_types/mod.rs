@@ -46,6 +46,8 @@ pub struct DaemonState {
     pub beta_open: bool,
     /// What creators' own minimums are in.
     pub default_currency: Currency,
+    /// These books were restored from a backup and haven't caught up with Stripe: nothing is planned or leaves.
+    pub kept_back: bool,
 }
 
 /// Something that may be so already.

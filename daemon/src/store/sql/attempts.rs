@@ -1,15 +1,16 @@
 //! What the engine asks about attempts: which are unresolved, which were left on the wire by a dead engine, whose an object is.
-use super::{DB, Pool, Query, begin, commit, foreign, journal, lease};
+use super::{DB, Pool, Query, Tx, begin, commit, foreign, journal, lease, restored};
 use crate::store::{
     StoreError,
     types::{Fence, KnownAttempt, Note, Unresolved, WorkLeft},
 };
 use payout_shared::{
     answer::PayoutObject,
-    attempt::AttemptState,
+    attempt::{AttemptState, KEY_PREFIX},
     currency::Currency,
     id::{AccountId, CreatorId, DestinationId, ObjectId, PayoutId, RunId},
     money::Money,
+    witness::HORIZON_MS,
 };
 use sqlx::{QueryBuilder, Row};
 
@@ -148,6 +149,7 @@ pub(in crate::store) async fn foreign(
         let noted = foreign::record(&mut tx, now_ms, object, None, why).await?;
         notes.extend(noted.back);
         if noted.is_news {
+            notes.extend(forgotten(&mut tx, now_ms, object).await?);
             notes.push(Note {
                 actor: "engine".to_owned(),
                 action: "payout.foreign".to_owned(),
@@ -166,6 +168,20 @@ pub(in crate::store) async fn foreign(
     }
     commit(tx).await?;
     Ok(())
+}
+
+/// A payout that was made since these books are there and carries a key of ours that they don't hold: they are a backup. Nothing leaves
+/// until everything was asked for again.
+async fn forgotten(tx: &mut Tx, now_ms: i64, object: &PayoutObject) -> Result<Option<Note>, StoreError> {
+    let created_ms = object.created_s.saturating_mul(1_000);
+    let Some(key) = object.key.as_ref().filter(|key| key.starts_with(KEY_PREFIX)) else { return Ok(None) };
+    let row = sqlx::query::<DB>("SELECT created_at_ms - 1000 FROM daemon_state WHERE id = 1").fetch_one(&mut **tx).await?;
+    if created_ms <= row.try_get(0)? {
+        return Ok(None);
+    }
+    let why = format!("payout {} carries a key of ours that these books don't hold", object.id);
+    let evidence = serde_json::json!({ "object": object.id.as_str(), "key": key });
+    restored::mark_in(tx, now_ms, &why, created_ms.saturating_sub(HORIZON_MS), evidence).await
 }
 
 /// The creators named for a run.

@@ -43,7 +43,7 @@ pub(super) async fn record(
     let arrival_ms = object.arrival_date_s.map(|s| s.saturating_mul(1_000));
     sqlx::query::<DB>(
         "INSERT INTO foreign_payouts (object_id, account_id, currency, amount_minor, status, automatic, payout_id, why, first_seen_ms, \
-         created_ms, look_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (object_id) DO UPDATE SET look_at_ms = \
+         created_ms, look_at_ms, key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $13) ON CONFLICT (object_id) DO UPDATE SET look_at_ms = \
          CASE WHEN $12 THEN NULL WHEN foreign_payouts.status = excluded.status THEN foreign_payouts.look_at_ms ELSE excluded.look_at_ms END, \
          status = CASE WHEN foreign_payouts.status IN ('failed', 'canceled') THEN foreign_payouts.status ELSE excluded.status END",
     )
@@ -59,6 +59,7 @@ pub(super) async fn record(
     .bind(object.created_s.saturating_mul(1_000))
     .bind(first_look_at_object_ms(after, money_back, now_ms, arrival_ms))
     .bind(money_back)
+    .bind(&object.key)
     .execute(&mut **tx)
     .await?;
     let back = if money_back {
@@ -70,8 +71,12 @@ pub(super) async fn record(
     Ok(Noted { is_news: known.as_deref() != Some(status), back })
 }
 
-/// An adopted object turned out to be a payout of ours: what was locked for it is locked there.
+/// An object turned out to be a payout of ours: it bars nothing any more, and what was locked for an adopted one is locked there.
 pub(super) async fn explained(tx: &mut Tx, now_ms: i64, object: &ObjectId, payout: &PayoutId) -> Result<Option<Note>, StoreError> {
+    sqlx::query::<DB>("DELETE FROM foreign_payouts WHERE object_id = $1 AND payout_id IS NULL AND adopted_at_ms IS NULL")
+        .bind(object.as_str())
+        .execute(&mut **tx)
+        .await?;
     give_back(tx, now_ms, object, &format!("it turned out to be payout {payout}")).await
 }
 
@@ -111,7 +116,7 @@ pub(in crate::store) async fn list(
 ) -> Result<Vec<ForeignRow>, StoreError> {
     let mut query = QueryBuilder::<DB>::new(
         "SELECT f.object_id, f.account_id, COALESCE(a.creator_id, ''), f.amount_minor, f.currency, f.status, f.automatic, f.why, \
-         f.created_ms, f.adopted_at_ms, f.adopted_by, f.returned_at_ms FROM foreign_payouts f \
+         f.created_ms, f.adopted_at_ms, f.adopted_by, f.returned_at_ms, f.key FROM foreign_payouts f \
          LEFT JOIN creator_stripe_accounts a ON a.account_id = f.account_id WHERE f.payout_id IS NULL AND f.amount_minor > 0 \
          AND f.created_ms > (SELECT d.created_at_ms - 1000 FROM daemon_state d WHERE d.id = 1)",
     );
@@ -139,6 +144,7 @@ fn foreign(row: &rows::AnyRow) -> Result<ForeignRow, StoreError> {
         adopted_at_ms: row.try_get(9)?,
         adopted_by: row.try_get(10)?,
         returned_at_ms: row.try_get(11)?,
+        key: row.try_get(12)?,
     })
 }
 

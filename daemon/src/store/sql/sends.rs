@@ -16,12 +16,10 @@ pub(super) struct Open {
     pub(super) instant_ms: i64,
 }
 
-/// The gate that stored state answers: everything isn't paused, and the run is in this state. Locked, so that it stays open until the commit.
+/// The gate that stored state answers: everything isn't paused, the books aren't a backup that forgot something, and the run is in this state. Locked, so that it stays open until the commit.
 pub(super) async fn open_gate(tx: &mut Tx, run: &RunId, wanted: RunState) -> Result<Option<Open>, StoreError> {
-    let paused: bool = sqlx::query::<DB>(AssertSqlSafe(format!("SELECT paused FROM daemon_state WHERE id = 1{FOR_SHARE}")))
-        .fetch_one(&mut **tx)
-        .await?
-        .try_get(0)?;
+    let text = format!("SELECT paused OR reconcile_since_ms IS NOT NULL FROM daemon_state WHERE id = 1{FOR_SHARE}");
+    let shut: bool = sqlx::query::<DB>(AssertSqlSafe(text)).fetch_one(&mut **tx).await?.try_get(0)?;
     let row = sqlx::query::<DB>(AssertSqlSafe(format!(
         "SELECT state, cycle_date, number, cutoff_ms, instant_ms FROM payout_runs WHERE id = $1{FOR_SHARE}"
     )))
@@ -31,7 +29,7 @@ pub(super) async fn open_gate(tx: &mut Tx, run: &RunId, wanted: RunState) -> Res
     let (state, date): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     let label = rows::label(&date, row.try_get(2)?)?;
     let open = Open { label, cutoff_ms: row.try_get(3)?, instant_ms: row.try_get(4)? };
-    Ok((!paused && RunState::parse(&state) == Some(wanted)).then_some(open))
+    Ok((!shut && RunState::parse(&state) == Some(wanted)).then_some(open))
 }
 
 /// An attempt that is made now.

@@ -12,7 +12,7 @@ use payout_shared::{
 use sqlx::{AssertSqlSafe, Row};
 
 const COLUMNS: &str = "mode, platform_account_id, armed_at_ms, paused, pause_reason, paused_by, paused_at_ms, beta_open, \
-     default_currency";
+     default_currency, reconcile_since_ms IS NOT NULL";
 
 fn decode(row: &rows::AnyRow) -> Result<DaemonState, StoreError> {
     let (mode, currency): (String, String) = (row.try_get(0)?, row.try_get(8)?);
@@ -27,6 +27,7 @@ fn decode(row: &rows::AnyRow) -> Result<DaemonState, StoreError> {
         paused_at_ms: row.try_get(6)?,
         beta_open: row.try_get(7)?,
         default_currency: rows::currency(&currency)?,
+        kept_back: row.try_get(9)?,
     })
 }
 

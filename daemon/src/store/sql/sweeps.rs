@@ -21,7 +21,7 @@ const COUNTED_MAX: i64 = 10_000;
 pub(in crate::store) async fn read(pool: &Pool) -> Result<Vec<SweepRow>, StoreError> {
     let found = sqlx::query::<DB>(
         "SELECT kind, ended_at_ms, swept_ms, from_ms, began_ms, place, wanted_from_ms, wanted_at_ms IS NOT NULL AND wanted_done_ms IS NULL, \
-         COALESCE((SELECT d.created_at_ms FROM daemon_state d WHERE d.id = 1), 0) FROM sweeps ORDER BY kind DESC",
+         COALESCE((SELECT d.created_at_ms FROM daemon_state d WHERE d.id = 1), 0), wanted_at_ms FROM sweeps ORDER BY kind DESC",
     )
     .fetch_all(pool)
     .await?;
@@ -39,6 +39,7 @@ pub(in crate::store) async fn read(pool: &Pool) -> Result<Vec<SweepRow>, StoreEr
                 wanted_from_ms: row.try_get(6)?,
                 is_wanted: row.try_get(7)?,
                 started_ms: row.try_get(8)?,
+                wanted_at_ms: row.try_get(9)?,
             })
         })
         .collect()

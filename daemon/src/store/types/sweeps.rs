@@ -50,6 +50,8 @@ pub struct SweepRow {
     pub place: String,
     /// Everything from here on is wanted once more, or was.
     pub wanted_from_ms: Option<i64>,
+    /// When that was asked for, by our clock.
+    pub wanted_at_ms: Option<i64>,
     /// It is not done yet.
     pub is_wanted: bool,
     /// When this database was made, by our clock: nothing before it is ours to judge.
@@ -57,6 +59,13 @@ pub struct SweepRow {
 }
 
 impl SweepRow {
+    /// Everything from a moment on (or an earlier one; nothing is older than this database) was asked for once more, then or later.
+    #[must_use]
+    pub fn was_wanted_since(&self, since_ms: i64, from_ms: i64) -> bool {
+        self.wanted_at_ms.is_some_and(|at_ms| at_ms >= since_ms)
+            && self.wanted_from_ms.is_some_and(|wanted_ms| wanted_ms <= from_ms.max(self.started_ms))
+    }
+
     /// Somebody wanted everything from this moment on (or an earlier one) asked for once more, and it was done since.
     #[must_use]
     pub fn is_swept_from(&self, from_ms: i64) -> bool {

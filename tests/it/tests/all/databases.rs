@@ -42,6 +42,11 @@ impl Database {
         Self { engine: "sqlite", url, folder }
     }
 
+    /// A SQLite file that is there.
+    pub(crate) fn at(file: &std::path::Path) -> Self {
+        Self { engine: "sqlite", url: format!("sqlite://{}", file.display()), folder: tempfile::tempdir().unwrap() }
+    }
+
     /// A SQLite file in memory where the system has such a place: its syncs cost nothing.
     pub(crate) fn sqlite_in_memory() -> Self {
         let memory = std::path::Path::new("/dev/shm");
@@ -102,6 +107,31 @@ impl Database {
         }
     }
 
+    /// A copy of all rows as they are now, beside them.
+    pub(crate) async fn backup(&self) {
+        if self.engine == "sqlite" {
+            self.execute(&format!("VACUUM INTO '{}'", self.folder.path().join("backup.db").display())).await;
+        } else {
+            self.execute(POSTGRES_BACKUP).await;
+        }
+    }
+
+    /// All rows as they were when they were copied, whoever has the database open.
+    pub(crate) async fn restore(&self) {
+        if self.engine != "sqlite" {
+            return self.execute(POSTGRES_RESTORE).await;
+        }
+        let tables = self
+            .texts("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'")
+            .await;
+        let backup = self.folder.path().join("backup.db");
+        let mut text = format!("PRAGMA foreign_keys = OFF; ATTACH '{}' AS backup; BEGIN IMMEDIATE;", backup.display());
+        for table in tables.concat() {
+            text.push_str(&format!("DELETE FROM main.{table}; INSERT INTO main.{table} SELECT * FROM backup.{table};"));
+        }
+        self.execute(&format!("{text} COMMIT; DETACH backup;")).await;
+    }
+
     /// Rows of texts (the query casts what isn't), NULL as "-".
     pub(crate) async fn texts(&self, query: &str) -> Vec<Vec<String>> {
         let query = sqlx::AssertSqlSafe(query.to_owned());
@@ -129,6 +159,17 @@ where
 {
     (0..row.len()).map(|index| row.get::<Option<String>, _>(index).unwrap_or_else(|| "-".to_owned())).collect()
 }
+
+const POSTGRES_BACKUP: &str = "DO $$ DECLARE t text; BEGIN CREATE SCHEMA backup; \
+    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE '\\_%' LOOP \
+    EXECUTE format('CREATE TABLE backup.%I AS TABLE public.%I', t, t); END LOOP; END $$";
+
+const POSTGRES_RESTORE: &str = "DO $$ DECLARE t text; c text; BEGIN SET LOCAL session_replication_role = replica; \
+    FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'backup' LOOP \
+    SELECT string_agg(quote_ident(column_name), ', ') INTO c FROM information_schema.columns \
+    WHERE table_schema = 'public' AND table_name = t AND is_generated = 'NEVER'; \
+    EXECUTE format('DELETE FROM public.%I', t); \
+    EXECUTE format('INSERT INTO public.%I (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM backup.%I', t, c, c, t); END LOOP; END $$";
 
 /// Sets policies, as the configuration of a start would.
 pub(crate) async fn policies(store: &Store, values: &[(&str, &str)]) {

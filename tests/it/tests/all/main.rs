@@ -9,6 +9,8 @@ mod house;
 mod killed;
 mod real;
 mod rehearsal;
+mod restored;
 mod size;
 mod store;
 mod terminal;
+mod watched;

@@ -36,7 +36,7 @@ async fn adopt_for(world: &World, n: usize, object: &str, creator: &CreatorId) -
     world.store.adopt(&ask).await
 }
 
-async fn adopt(world: &World, n: usize, object: &str) -> Result<Adopted, StoreError> {
+pub(super) async fn adopt(world: &World, n: usize, object: &str) -> Result<Adopted, StoreError> {
     adopt_for(world, n, object, &creator(n)).await
 }
 

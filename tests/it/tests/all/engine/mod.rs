@@ -29,6 +29,7 @@ mod pause;
 mod policies;
 mod proof;
 mod replaced;
+mod restored;
 mod reversals;
 mod rollback;
 mod runs;

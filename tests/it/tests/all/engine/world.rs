@@ -26,6 +26,7 @@ use payoutd::{
     },
     tell::figures::Figures,
     wake::{Changed, Wake},
+    witness::Witness,
 };
 use std::sync::Arc;
 use stripe_twin::{AccountSpec, FaultPlan, Payout, Rules, Twin};
@@ -45,6 +46,8 @@ pub(super) struct World {
     pub(super) faults: CommitFaults,
     pub(super) health: Health,
     pub(super) settings: Settings,
+    /// Where the journal's place is kept outside the database.
+    pub(super) witness: Option<Arc<Witness>>,
     pub(super) rates: Rates,
     pub(super) engine: Option<Engine>,
     pub(super) aging: Option<Aging>,
@@ -140,6 +143,7 @@ impl World {
             faults: CommitFaults::default(),
             health: Health::default(),
             settings: settings(),
+            witness: None,
             rates: Rates { create_milli_per_s: 200_000, create_concurrency: 28, ..Rates::default() },
             engine: None,
             aging: None,
@@ -227,6 +231,7 @@ impl World {
             changed: Changed::default(),
             health: self.health.clone(),
             figures: Figures::new(self.clock.clone()),
+            witness: self.witness.clone(),
             settings: self.settings.clone(),
         }
     }

@@ -89,6 +89,7 @@ impl Daemon {
             changed: changed.clone(),
             health,
             figures,
+            witness: None,
             settings,
         });
         Self { hand, store, engine, watch, changed, run }
