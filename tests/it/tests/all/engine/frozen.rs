@@ -52,7 +52,7 @@ async fn a_holder_that_wakes_up_after_a_day_sends_nothing_and_writes_nothing() {
     let mut one = world.engine.take().unwrap();
     world.settings.holder = "two".to_owned();
     world.engine = Some(payoutd::engine::Engine::new(world.parts(std::sync::Arc::new(world.stripe.another_client()))));
-    world.lease_ages = true;
+    world.let_the_lease_age();
     world.advance(world.settings.lease_ms).await;
     world.settle().await;
     assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 6));
