@@ -96,7 +96,7 @@ impl Db {
         }
     }
 
-    /// Closes all connections, and waits for that, at most [`CLOSE_MAX`].
+    /// Closes all connections, and waits for that, at most 5 s.
     pub async fn close(&self) {
         let closing = async {
             match self {
