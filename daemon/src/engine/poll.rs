@@ -20,7 +20,7 @@ use payout_shared::{
     sweep::{AGAIN_MIN_MS, SETTLE_AFTER_MS, next_look_ms},
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 
@@ -52,9 +52,9 @@ const START: (i64, String) = (i64::MIN, String::new());
 /// What the engine remembers of its looks; nothing in it is needed after a crash.
 #[derive(Debug, Default)]
 pub(super) struct Polls {
-    under_way: HashSet<AccountId>,
+    under_way: BTreeSet<AccountId>,
     /// Accounts whose lists failed: how often in a row, and not again before.
-    failed: HashMap<AccountId, (u32, BootMs)>,
+    failed: BTreeMap<AccountId, (u32, BootMs)>,
     /// Nobody's is asked for before.
     ask_at: BootMs,
     /// Behind which account the round goes on.
@@ -93,7 +93,7 @@ struct Batch {
     changes: Vec<Change>,
     listed: Vec<(AccountId, i64)>,
     next: Vec<NextLook>,
-    reads: HashMap<RunId, ReadCount>,
+    reads: BTreeMap<RunId, ReadCount>,
 }
 
 impl Engine {
@@ -116,7 +116,7 @@ impl Engine {
             None => Vec::new(),
         };
         if polls.len() < room {
-            let known: HashSet<AccountId> = polls.iter().map(|poll| poll.account.clone()).collect();
+            let known: BTreeSet<AccountId> = polls.iter().map(|poll| poll.account.clone()).collect();
             let due =
                 gather(store.looks_due(ROWS_MAX).await?).into_iter().filter(|poll| !known.contains(&poll.account));
             polls.extend(due.filter(|poll| self.polls.is_free(&poll.account, now)));
@@ -208,7 +208,7 @@ impl Engine {
         self.polls.ask_at = self.polls.ask_at.min(self.parts.clock.boot());
         let mut batch = Batch::default();
         let mut started_ms = i64::MAX;
-        let mut asked = HashSet::new();
+        let mut asked = BTreeSet::new();
         for (poll, reads, result) in polled {
             started_ms = started_ms.min(poll.started_ms);
             asked.extend(poll.due.iter().map(|due| due.object.clone()));
@@ -293,7 +293,7 @@ impl Polls {
 
 /// One list for all that is due on an account, in the order of the longest due.
 fn gather(due: Vec<DueLook>) -> Vec<Poll> {
-    let mut places: HashMap<AccountId, usize> = HashMap::new();
+    let mut places: BTreeMap<AccountId, usize> = BTreeMap::new();
     let mut polls: Vec<Poll> = Vec::new();
     for due in due {
         let from_ms = due.created_ms.saturating_sub(MARGIN_MS).min(due.listed_ms);
