@@ -76,22 +76,25 @@ fn impossible(fault: Fault, from: PayoutState, to: PayoutState) -> Option<&'stat
 /// The moves that the seeds of a usual run reach many times over.
 fn is_usual(fault: Fault, from: PayoutState, to: PayoutState) -> bool {
     match kind(fault) {
-        Kind::All => matches!(
-            (from, to),
-            (Planned, Submitting | Voided | Failed)
-                | (Submitting, Planned | Unknown | Pending)
-                | (Unknown, Unknown | Voided | Pending)
-                | (Pending, InTransit | Paid | Canceled)
-                | (InTransit, Paid | Failed)
-                | (Paid, Returned | Reversing)
-                | (Failed, Planned | Returned)
-                | (Reversing, Reversed)
-        ),
+        Kind::All => {
+            matches!(
+                (from, to),
+                (Planned, Submitting | Voided | Failed)
+                    | (Submitting, Planned | Unknown | Pending)
+                    | (Unknown, Unknown | Voided | Pending)
+                    | (Pending, InTransit | Paid | Canceled)
+                    | (InTransit, Paid | Failed)
+                    | (Paid, Returned | Settled)
+                    | (Settled, Reversing)
+                    | (Failed, Planned | Returned)
+            ) || (fault != Fault::ClockBehind && (from, to) == (Reversing, Reversed))
+        }
         Kind::Told => matches!(
             (from, to),
             (Pending, InTransit | Paid)
                 | (InTransit, Paid | Failed)
-                | (Paid, Returned | Reversing)
+                | (Paid, Returned | Settled)
+                | (Settled, Reversing)
                 | (Submitting, Pending)
         ),
         Kind::Refused => matches!((from, to), (Planned, Submitting) | (Submitting, Failed) | (Failed, Planned)),
@@ -116,6 +119,7 @@ const fn rare(from: PayoutState, to: PayoutState) -> &'static str {
             "nobody knew of it until the bank, or somebody's hand, was done"
         }
         (Settled, _) | (_, Settled) => "a week passes between the bank's word and the last look",
+        (Paid, Reversing) => "most are settled by the time that two people take them back",
         (Reversing | Reversed, _) => "two people, a paid payout, and a bank that takes it or its reversal back",
         (Failed, Returned) => "the bank's two words come in the wrong order",
         (Planned | Submitting | Unknown | Pending | InTransit | Paid | Voided | Failed | Canceled | Returned, _) => {
