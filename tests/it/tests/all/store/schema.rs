@@ -69,7 +69,8 @@ async fn checking_a_schema_tells_what_is_pending_and_what_is_wrong_and_changes_n
             "0008_undo",
             "0009_requests",
             "0010_adoption",
-            "0011_sweeps"
+            "0011_sweeps",
+            "0012_restored"
         ]
     );
     assert_eq!(fresh.number("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'public'").await, 0);
