@@ -130,7 +130,8 @@ impl Witness {
 
 /// Whole or not at all: written beside, synced, renamed.
 fn write(path: &Path, head: &Head) -> std::io::Result<()> {
-    let beside = path.with_extension("new");
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
     let mut file = std::fs::File::create(&beside)?;
     file.write_all(&serde_json::to_vec(head).map_err(std::io::Error::other)?)?;
     file.sync_all()?;

@@ -275,3 +275,14 @@ async fn what_failed_at_stripe_and_is_asked_for_again_with_its_key_is_ours_and_b
     assert_eq!(world.probe.number("SELECT COUNT(*) FROM foreign_payouts").await, 0, "it is ours");
     world.books_equal().await;
 }
+
+#[tokio::test]
+async fn what_lies_beside_the_witness_is_left_alone() {
+    let mut world = World::of(1).await;
+    let other = world.database.folder.path().join("journal.new");
+    std::fs::write(&other, "somebody else's").unwrap();
+    with_witness(&mut world);
+    world.steps(2).await;
+    assert!(world.database.folder.path().join("journal.head").exists());
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "somebody else's");
+}
