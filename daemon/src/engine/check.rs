@@ -144,8 +144,7 @@ impl Engine {
         }
         let reads: Vec<_> = batch.reads.into_iter().filter(|(_, count)| !count.is_none()).collect();
         if !batch.checks.is_empty() || !reads.is_empty() {
-            let (policies, usual) = (self.context().await?.rules.policies, self.parts.settings.drift_tolerance_minor);
-            let tolerance = |currency| policies.drift_tolerance(currency).map_or(usual, |money| money.minor);
+            let tolerance = self.drift_tolerance().await?;
             store.record_checks(lease.fence, &batch.checks, &reads, &tolerance).await?;
         }
         self.looks.drifts_told &= batch.checks.is_empty();
@@ -153,10 +152,15 @@ impl Engine {
         Ok(())
     }
 
+    /// How much a purse may hold beyond or below the books, minor units of its currency.
+    async fn drift_tolerance(&mut self) -> Result<impl Fn(Currency) -> i64 + Send + Sync + use<>, StoreError> {
+        let (policies, usual) = (self.context().await?.rules.policies, self.parts.settings.drift_tolerance_minor);
+        Ok(move |currency| policies.drift_tolerance(currency).map_or(usual, |money| money.minor))
+    }
+
     /// What sweeps found may explain what was told of purses that drift.
     pub(super) async fn reckon_drifts(&mut self, lease: Lease) -> Result<(), StoreError> {
-        let (policies, usual) = (self.context().await?.rules.policies, self.parts.settings.drift_tolerance_minor);
-        let tolerance = |currency| policies.drift_tolerance(currency).map_or(usual, |money| money.minor);
+        let tolerance = self.drift_tolerance().await?;
         self.looks.drifts_told &= !self.parts.store.reckon_drifts(lease.fence, &tolerance).await?;
         Ok(())
     }

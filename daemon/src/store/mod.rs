@@ -34,29 +34,23 @@ pub struct Store {
 /// Calls a body of `sql/` on the database at hand: `on!(self, pool, sql => sql::lease::read(pool).await)`.
 /// On PostgreSQL it has a bounded time; `unbounded` before the store: it reads everything there is, and takes as long as that takes.
 macro_rules! on {
-    ($store:expr, $pool:ident, $sql:ident => $call:expr) => {
+    (@both $store:expr, $pool:ident, $sql:ident => $sqlite:expr, $postgres:expr) => {
         match &$store.db {
             $crate::store::Db::Sqlite($pool) => {
                 use $crate::store::engines::on_sqlite as $sql;
-                $call
+                $sqlite
             }
             $crate::store::Db::Postgres($pool) => {
                 use $crate::store::engines::on_postgres as $sql;
-                $crate::store::db::bounded(Box::pin(async { $call })).await
+                $postgres
             }
         }
     };
+    ($store:expr, $pool:ident, $sql:ident => $call:expr) => {
+        on!(@both $store, $pool, $sql => $call, $crate::store::db::bounded(Box::pin(async { $call })).await)
+    };
     (unbounded $store:expr, $pool:ident, $sql:ident => $call:expr) => {
-        match &$store.db {
-            $crate::store::Db::Sqlite($pool) => {
-                use $crate::store::engines::on_sqlite as $sql;
-                $call
-            }
-            $crate::store::Db::Postgres($pool) => {
-                use $crate::store::engines::on_postgres as $sql;
-                $call
-            }
-        }
+        on!(@both $store, $pool, $sql => $call, $call)
     };
 }
 

@@ -1,5 +1,5 @@
 //! A machine that slept for longer than Stripe keeps a key, with money requests under way: whatever was begun before is not begun anew.
-use super::{trouble::Trouble, world::World};
+use super::{lease::asleep, trouble::Trouble, world::World};
 use payout_shared::run::RunState;
 
 /// Stripe forgets a key after 24 h.
@@ -43,15 +43,7 @@ async fn what_was_lost_before_a_sleep_of_25_hours_is_not_sent_under_a_key_that_s
 /// Two daemons: the first one sleeps with requests under way, the second one ends the run, and a day later the first one wakes up.
 #[tokio::test]
 async fn a_holder_that_wakes_up_after_a_day_sends_nothing_and_writes_nothing() {
-    let mut world = World::of(6).await;
-    world.settings.alone = false;
-    world.rates.create_concurrency = 2;
-    world.stripe.trouble(None, 2, Trouble::HeldAfter);
-    let run = world.scheduled().await;
-    world.until("two on the wire", async |world| world.stripe.left().len() == 2).await;
-    let mut one = world.engine.take().unwrap();
-    world.settings.holder = "two".to_owned();
-    world.engine = Some(payoutd::engine::Engine::new(world.parts(std::sync::Arc::new(world.stripe.another_client()))));
+    let (mut world, run, mut one) = asleep().await;
     world.let_the_lease_age();
     world.advance(world.settings.lease_ms).await;
     world.settle().await;

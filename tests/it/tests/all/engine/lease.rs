@@ -120,19 +120,25 @@ async fn a_new_holder_waits_before_it_judges_what_the_old_one_left_on_the_wire()
     drop(hangs);
 }
 
-/// The first one wakes up after the second has taken over: it sends nothing, and writes nothing.
-#[tokio::test]
-async fn a_holder_that_wakes_up_without_its_lease_does_nothing() {
+/// A holder that fell asleep with two of six requests under way, and the world with a second engine in its place.
+pub(super) async fn asleep() -> (World, payoutd::store::types::RunRow, Engine) {
     let mut world = World::of(6).await;
     world.settings.alone = false;
     world.rates.create_concurrency = 2;
     world.stripe.trouble(None, 2, Trouble::HeldAfter);
     let run = world.scheduled().await;
     world.until("two on the wire", async |world| world.stripe.left().len() == 2).await;
-    let mut one = world.engine.take().unwrap();
-    world.database.execute("UPDATE lease SET expires_at_ms = 1").await;
+    let one = world.engine.take().unwrap();
     world.settings.holder = "two".to_owned();
     world.engine = Some(Engine::new(world.parts(Arc::new(world.stripe.another_client()))));
+    (world, run, one)
+}
+
+/// The first one wakes up after the second has taken over: it sends nothing, and writes nothing.
+#[tokio::test]
+async fn a_holder_that_wakes_up_without_its_lease_does_nothing() {
+    let (mut world, run, mut one) = asleep().await;
+    world.database.execute("UPDATE lease SET expires_at_ms = 1").await;
     world.step().await;
     world.stripe.let_go();
     for _ in 0..10 {

@@ -2,7 +2,7 @@
 //! tell of is booked once.
 use super::{
     trouble::Trouble,
-    webhooks::by_hand,
+    webhooks::{by_hand, failed_unheard},
     world::{SETTLE_MS, World, account, ann, creator},
 };
 use crate::databases::{Database, START_MS};
@@ -13,7 +13,7 @@ use payoutd::{
     stripe::ReadError,
 };
 use std::sync::Arc;
-use stripe_twin::{AccountChange, BankSpec, FaultPlan};
+use stripe_twin::{AccountChange, BankSpec};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -151,17 +151,7 @@ async fn a_payout_that_stays_paid_for_a_week_is_settled_by_a_last_look_and_its_r
 async fn a_failure_after_it_was_paid_that_was_never_told_is_found_by_the_last_look() {
     on_both(async |database| {
         let mut world = World::on(database, &[1_000]).await;
-        world.stripe.twin.set_faults("paid-then-failed=100".parse::<FaultPlan>().unwrap());
-        world.scheduled().await;
-        world.settle().await;
-        world.advance(LONG_MS).await;
-        let events = world.stripe.twin.take_events();
-        let failed = events.iter().position(|event| event.kind == "payout.failed").unwrap();
-        for event in &events[..failed] {
-            world.put(event).await;
-        }
-        world.settle().await;
-        assert_eq!(world.payout(0).await, "paid");
+        failed_unheard(&mut world).await;
         days_without_a_word(&mut world, 11).await;
         assert_eq!(world.payout(0).await, "returned");
         assert_ne!(world.payout_column(0, "released_at_ms").await, "none");
