@@ -122,21 +122,29 @@ const RULES: [(&str, &str); 16] = [
     ),
 ];
 
+/// All rules in one question: each row begins with the number of the rule that it breaks.
+fn all_of(rules: &[(&str, &str)]) -> String {
+    let arm = |(number, (_, query)): (usize, &(&str, &str))| {
+        let query = books_entries::filled(query);
+        format!("SELECT CAST({number} AS BIGINT), q.* FROM ({query} LIMIT {ROWS_PER_RULE}) q")
+    };
+    rules.iter().enumerate().map(arm).collect::<Vec<_>>().join(" UNION ALL ")
+}
+
 /// Checks all of it, as of now under this policy.
 pub(in crate::store) async fn check(pool: &Pool, now_ms: i64, context: &PlanContext) -> Result<BooksReport, StoreError> {
     let mut tx = super::begin_snapshot(pool).await?;
     let mut report = BooksReport::default();
     check_purses(&mut tx, now_ms, context, &mut report).await?;
     check_payouts(&mut tx, &mut report).await?;
-    for (sentence, query) in RULES.into_iter().chain(books_entries::RULES) {
-        let text = format!("{} LIMIT {ROWS_PER_RULE}", books_entries::filled(query));
-        for row in sqlx::query::<DB>(sqlx::AssertSqlSafe(text)).fetch_all(&mut *tx).await? {
-            let mut told = sentence.to_owned();
-            for (index, place) in ["{0}", "{1}", "{2}"].into_iter().enumerate() {
-                told = told.replace(place, &row.try_get::<String, _>(index)?);
-            }
-            report.violation(told);
+    let rules: Vec<(&str, &str)> = RULES.into_iter().chain(books_entries::RULES).collect();
+    for row in sqlx::query::<DB>(sqlx::AssertSqlSafe(all_of(&rules))).fetch_all(&mut *tx).await? {
+        let rule = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
+        let mut told = rules.get(rule).map_or_else(|| format!("rule {rule}"), |(sentence, _)| (*sentence).to_owned());
+        for (index, place) in ["{0}", "{1}", "{2}"].into_iter().enumerate() {
+            told = told.replace(place, &row.try_get::<String, _>(index.saturating_add(1))?);
         }
+        report.violation(told);
     }
     books_entries::check_charges(&mut tx, &mut report).await?;
     let waiting = "SELECT COUNT(*) FROM earning_facts f WHERE NOT f.booked";
