@@ -12,6 +12,7 @@ use crate::{
     wake::{Changed, Wake},
     witness::Witness,
 };
+use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// What the engine is made of.
@@ -262,8 +263,13 @@ impl Engine {
         }
     }
 
-    /// One pass; gives the time of the next. What the database didn't take is kept and tried again.
-    pub async fn step(&mut self) -> BootMs {
+    /// One pass; gives the time of the next. What the database didn't take is kept and tried again. Boxed here, so that the engine is compiled
+    /// with this crate, once, and not anew with each that steps it.
+    pub fn step(&mut self) -> BoxFuture<'_, BootMs> {
+        Box::pin(self.step_once())
+    }
+
+    async fn step_once(&mut self) -> BootMs {
         let now = self.parts.clock.boot();
         match self.pass().await {
             Ok(next) => {

@@ -5,6 +5,7 @@ use crate::store::{
     door_types::{BooksReport, CreatorShow, JournalCheck, PayoutFilter, PayoutPage, PayoutPageRequest, PayoutShow},
     types::PlanContext,
 };
+use futures::future::BoxFuture;
 use payout_shared::{
     id::{AccountId, CreatorId, PayoutId, RunId},
     journal::Entry,
@@ -85,11 +86,15 @@ impl Store {
         on!(unbounded self, pool, sql => sql::journal_read::verify(pool).await)
     }
 
-    /// Checks every invariant of the books on one moment of the database.
+    /// Checks every invariant of the books on one moment of the database. Boxed: compiled with this crate, once.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Broken`] for words that can't be read.
-    pub async fn books(&self) -> Result<BooksReport, StoreError> {
+    pub fn books(&self) -> BoxFuture<'_, Result<BooksReport, StoreError>> {
+        Box::pin(self.check_books())
+    }
+
+    async fn check_books(&self) -> Result<BooksReport, StoreError> {
         let context = self.plan_context().await?;
         let now_ms = context.rules.at_ms;
         on!(unbounded self, pool, sql => sql::books::check(pool, now_ms, &context).await)

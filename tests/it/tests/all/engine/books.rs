@@ -1,7 +1,21 @@
 //! The books against Stripe's: every executed attempt is a payout at Stripe and the other way round, once, with the same money.
 use super::world::World;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use stripe_twin::Status;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// What the books said, and when: the database's version and the hour.
+pub(super) type LastBooks = tokio::sync::Mutex<Option<((Option<i64>, i64), Arc<Books>)>>;
+
+/// What is wrong with the books, and what each account has earned.
+pub(super) struct Books {
+    violations: Vec<String>,
+    earned: BTreeMap<String, i64>,
+}
 
 impl World {
     /// What must hold at any moment, between any two steps.
@@ -12,10 +26,11 @@ impl World {
 
     pub(super) async fn wrong(&self) -> Vec<String> {
         let mut wrong = self.stripe.wrong();
-        wrong.extend(self.store.books().await.unwrap().violations);
+        let books = self.books().await;
+        wrong.extend(books.violations.iter().cloned());
         wrong.extend(self.stripe.twin.check_conservation().violations);
         let mut keys = BTreeSet::new();
-        let (mut alive, mut earned) = (BTreeMap::<String, i64>::new(), BTreeMap::<String, i64>::new());
+        let mut alive = BTreeMap::<String, i64>::new();
         for row in self.stripe.twin.ledger().into_iter().filter(|row| row.metadata.contains_key("payoutd_key")) {
             if !keys.insert(row.idempotency_key.clone()) {
                 wrong.push(format!("{:?} was executed twice", row.idempotency_key));
@@ -24,17 +39,34 @@ impl World {
                 *alive.entry(row.account).or_default() += row.amount;
             }
         }
-        let sums = "SELECT account_id, CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings WHERE kind IN ('sale', 'fee_refund', 'debt_repaid') AND amount_minor > 0 GROUP BY account_id";
-        for row in self.probe.texts(sums).await {
-            earned.insert(row[0].clone(), row[1].parse().unwrap());
-        }
         for (account, paid) in alive {
-            let earned = earned.get(&account).copied().unwrap_or_default();
+            let earned = books.earned.get(&account).copied().unwrap_or_default();
             if paid > earned {
                 wrong.push(format!("{account} was paid {paid} and has earned {earned}"));
             }
         }
         wrong
+    }
+
+    /// What the books say: as they said before where nothing was written since, and the hour is the same.
+    async fn books(&self) -> Arc<Books> {
+        let at = (self.probe.version().await, self.clock.now_ms() / HOUR_MS);
+        let mut last = self.books.lock().await;
+        match &*last {
+            Some((then, books)) if at.0.is_some() && *then == at => books.clone(),
+            _ => {
+                let books = Arc::new(self.read_books().await);
+                *last = Some((at, books.clone()));
+                books
+            }
+        }
+    }
+
+    async fn read_books(&self) -> Books {
+        let violations = self.store.books().await.unwrap().violations;
+        let sums = "SELECT account_id, CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings WHERE kind IN ('sale', 'fee_refund', 'debt_repaid') AND amount_minor > 0 GROUP BY account_id";
+        let earned = self.probe.texts(sums).await;
+        Books { violations, earned: earned.into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect() }
     }
 
     /// What must hold when everything has been heard: nothing is unknown, and both ledgers are one.

@@ -1,11 +1,13 @@
 //! A second look at the database, past the store: what must be true there when a request leaves, and numbers for the tests.
 use crate::databases::Database;
 use payoutd::{clock::Clock, stripe::MoneyRequest};
-use sqlx::{Row, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
+use sqlx::{Connection, Row, SqliteConnection, SqlitePool, postgres::PgPoolOptions, sqlite::SqlitePoolOptions};
 use stripe_twin::Twin;
+use tokio::sync::Mutex;
 
 pub(super) enum Probe {
-    Sqlite(SqlitePool),
+    /// With a connection that is never written on.
+    Sqlite(SqlitePool, Mutex<SqliteConnection>),
     Postgres(sqlx::PgPool),
 }
 
@@ -32,6 +34,7 @@ impl Probe {
                     .connect(&database.url)
                     .await
                     .unwrap(),
+                Mutex::new(SqliteConnection::connect(&database.url).await.unwrap()),
             )
         } else {
             Self::Postgres(PgPoolOptions::new().max_connections(2).connect(&database.url).await.unwrap())
@@ -41,16 +44,23 @@ impl Probe {
     /// Rows of texts, NULL as an empty one; the query casts what isn't text.
     pub(super) async fn texts(&self, query: &str) -> Vec<Vec<String>> {
         match self {
-            Self::Sqlite(pool) => texts!(pool, query.to_owned()),
+            Self::Sqlite(pool, _) => texts!(pool, query.to_owned()),
             Self::Postgres(pool) => texts!(pool, query.to_owned()),
         }
+    }
+
+    /// A number that is another one after anybody else has changed the database; none where it doesn't tell.
+    pub(super) async fn version(&self) -> Option<i64> {
+        let Self::Sqlite(_, watch) = self else { return None };
+        let version = sqlx::query("PRAGMA data_version").fetch_one(&mut *watch.lock().await).await.unwrap();
+        Some(version.get(0))
     }
 
     /// A statement, past the store.
     pub(super) async fn execute(&self, statement: &str) {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
         match self {
-            Self::Sqlite(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+            Self::Sqlite(pool, _) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
             Self::Postgres(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
         }
     }

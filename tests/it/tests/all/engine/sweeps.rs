@@ -435,7 +435,7 @@ async fn two_engines_find_what_was_lost_once() {
         lose(&world);
         for _ in 0..3 {
             world.step().await;
-            let _ = Box::pin(second.step()).await;
+            let _ = second.step().await;
             world.stripe.quiet().await;
             world.advance(50).await;
         }

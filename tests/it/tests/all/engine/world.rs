@@ -1,6 +1,6 @@
 //! A small world around one engine: a store on a fresh database, a clock that the test moves, Stripe in the same process, and an engine
 //! that is stepped by hand. A crash drops it with everything it had on the wire; what was executed by then stays executed.
-use super::{aging::Aging, probe::Probe, stripe::Shared};
+use super::{aging::Aging, books::LastBooks, probe::Probe, stripe::Shared};
 use crate::databases::{Database, START_MS, policies};
 use jiff::civil::date;
 use payout_shared::{
@@ -51,6 +51,7 @@ pub(super) struct World {
     pub(super) rates: Rates,
     pub(super) engine: Option<Engine>,
     pub(super) aging: Option<Aging>,
+    pub(super) books: LastBooks,
     finished: u64,
     charges: u64,
 }
@@ -147,6 +148,7 @@ impl World {
             rates: Rates { create_milli_per_s: 200_000, create_concurrency: 28, ..Rates::default() },
             engine: None,
             aging: None,
+            books: LastBooks::default(),
             finished: 0,
             charges: 0,
         };
@@ -250,7 +252,7 @@ impl World {
             Some(engine) => engine,
             None => Engine::new(self.parts(Arc::new(self.stripe.client()))),
         };
-        let next = self.faults.scope(Box::pin(engine.step())).await;
+        let next = self.faults.scope(engine.step()).await;
         self.engine = Some(engine);
         self.age_the_lease().await;
         let before = self.clock.boot();

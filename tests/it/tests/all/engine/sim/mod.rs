@@ -1,6 +1,6 @@
 //! The seeded simulation: one process, manual clocks, Stripe in the same process, real databases. `PAYOUTD_SEED=n` walks one seed again;
-//! `PAYOUTD_SEEDS=n` walks that many (`./tests/run --soak n`), some more at a time than there are cores. Each of them walks the same way
-//! whenever and beside whomever it is walked.
+//! `PAYOUTD_SEEDS=n` walks that many (`./tests/run --soak n`), one on each core. Each of them walks the same way whenever and beside
+//! whomever it is walked.
 mod ambush;
 mod coverage;
 mod end;
@@ -14,8 +14,11 @@ mod walk;
 
 use crate::databases::Database;
 use coverage::Coverage;
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
 use std::{
-    num::NonZero,
     ops::RangeInclusive,
     panic,
     sync::{
@@ -30,8 +33,6 @@ use walk::{Walked, walk};
 /// Seeds that are walked when nobody names any.
 const SEEDS: u64 = 48;
 const SEEDS_ON_POSTGRES: u64 = 4;
-/// A walk waits for its database's thread now and then: so many more of them than cores keep the cores busy.
-const MORE_THAN_CORES: usize = 1;
 /// So many seeds must reach the rare cells of the coverage, too.
 const SOAK_REACHES_ALL: u64 = 5_000;
 /// After so many that failed no more are walked.
@@ -111,18 +112,36 @@ impl Round {
     }
 }
 
-/// Walks one seed on this thread, on SQLite.
+/// Walks one seed on this thread, on SQLite: no sockets, so waiting needs no more than a lock.
 fn on_this_thread(seed: u64) -> Walked {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(walk(Database::sqlite_in_memory(), seed))
+}
+
+/// The cores that this process may use.
+fn cores() -> Vec<usize> {
+    let may = sched_getaffinity(Pid::from_raw(0)).unwrap();
+    (0..CpuSet::count()).filter(|core| may.is_set(*core).unwrap()).collect()
+}
+
+/// This thread and those that it starts stay on one core: a walk and its database's threads take turns, and handing over to another core
+/// costs more than most of their turns.
+fn stay_on(core: usize) {
+    let mut one = CpuSet::new();
+    one.set(core).unwrap();
+    sched_setaffinity(Pid::from_raw(0), &one).unwrap();
 }
 
 /// Walks seeds, each thread the next one, until none is left; gives which have failed.
 fn walk_all(seeds: &RangeInclusive<u64>) -> (Coverage, Vec<u64>) {
     let round = Round::of(seeds);
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) + MORE_THAN_CORES {
-            scope.spawn(|| round.walk(seeds));
+        for core in cores() {
+            let round = &round;
+            scope.spawn(move || {
+                stay_on(core);
+                round.walk(seeds);
+            });
         }
     });
     (round.all.into_inner().unwrap(), round.failed.into_inner().unwrap())

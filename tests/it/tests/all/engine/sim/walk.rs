@@ -154,7 +154,7 @@ impl Walk {
         }
         if let Some(mut other) = self.other.take() {
             // It may write nothing and send nothing any more, whatever it believes.
-            self.world.faults.scope(Box::pin(other.step())).await;
+            self.world.faults.scope(other.step()).await;
             self.world.age_the_lease().await;
             self.world.stripe.quiet().await;
             self.other = self.dice.random_bool(0.7).then_some(other);
