@@ -25,8 +25,10 @@ impl Engine {
     /// Reads what is unread, then plans one page; the last page finishes the plan.
     pub(super) async fn plan(&mut self, lease: Lease, run: &RunRow) -> Result<BootMs, StoreError> {
         let later = self.parts.clock.boot().plus_ms(IDLE_MS);
-        // A refund that a webhook lost while nobody was here is known before anything is decided.
-        if run.plan_after.is_empty() && self.events_behind().await? {
+        // A refund that a webhook lost, or brought while nobody was here, is known before anything is decided.
+        if run.plan_after.is_empty()
+            && (self.events_behind().await? || self.parts.store.inbox_unseen(run.created_at_ms).await?)
+        {
             return Ok(later);
         }
         if !self.accounts_known(run).await? {

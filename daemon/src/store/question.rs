@@ -75,6 +75,8 @@ pub enum Question<'a> {
     OnWire,
     /// Webhooks that nobody has looked at.
     InboxTodo,
+    /// Whether one of them came before a plan.
+    InboxUnseen,
     /// Payouts whose turn comes soon; those that were put back once are asked for by themselves.
     Ahead(&'a RunId, bool),
     /// How the newest answers went, bank by bank.

@@ -33,6 +33,14 @@ impl Store {
         on!(self, pool, sql => sql::inbox::todo(pool, limit.max(0)).await)
     }
 
+    /// True while nobody has looked at an event that came before this moment (Unix milliseconds), or that a sweep has found.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn inbox_unseen(&self, before_ms: i64) -> Result<bool, StoreError> {
+        on!(self, pool, sql => sql::inbox::unseen(pool, before_ms).await)
+    }
+
     /// How many webhooks nobody has looked at.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ pub(in crate::store) async fn explain(pool: &Pool, question: &Question<'_>) -> R
         Question::Unresolved => asked(pool, attempts::unresolved_query(0, 64)).await,
         Question::OnWire => asked(pool, attempts::on_wire_query()).await,
         Question::InboxTodo => asked(pool, inbox::todo_query(64)).await,
+        Question::InboxUnseen => asked(pool, inbox::unseen_query(NOW_MS)).await,
         Question::Ahead(run, put_back) => built(pool, checks::ahead_query(run, 0, 0, 64, *put_back)).await,
         Question::Breaker(run) => asked(pool, breaker::counts_query(run)).await,
         Question::CohortFigures(cohort) => built(pool, cohort_ask::figures_query(cohort, NOW_MS)).await,

@@ -82,6 +82,19 @@ pub(in crate::store) async fn todo(pool: &Pool, limit: i64) -> Result<Vec<InboxR
         .collect()
 }
 
+/// Asks whether something that came before a moment, or that a sweep has found, was looked at by nobody.
+pub(super) fn unseen_query(before_ms: i64) -> Query {
+    sqlx::query::<DB>(
+        "SELECT EXISTS (SELECT 1 FROM webhook_inbox WHERE processed_at_ms IS NULL AND (swept OR received_at_ms <= $1))",
+    )
+    .bind(before_ms)
+}
+
+/// Something that came before a moment, or that a sweep has found, was looked at by nobody.
+pub(in crate::store) async fn unseen(pool: &Pool, before_ms: i64) -> Result<bool, StoreError> {
+    Ok(unseen_query(before_ms).fetch_one(pool).await?.try_get(0)?)
+}
+
 /// How many nobody has looked at.
 pub(in crate::store) async fn backlog(pool: &Pool) -> Result<i64, StoreError> {
     let row =

@@ -12,6 +12,7 @@ mod adopt;
 mod again;
 mod answers;
 mod approvals;
+mod behind;
 mod breaker;
 mod clock;
 mod confirming;

@@ -15,12 +15,12 @@ use payoutd::{
 use std::sync::Arc;
 use stripe_twin::{AccountChange, BankSpec};
 
-const HOUR: i64 = 3_600_000;
+pub(super) const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 const LONG_MS: i64 = SETTLE_MS.cast_signed() * 2;
 
 /// Nothing of what Stripe has to tell arrives.
-fn lose(world: &World) -> usize {
+pub(super) fn lose(world: &World) -> usize {
     world.stripe.twin.take_events().len()
 }
 
@@ -34,7 +34,7 @@ async fn days_without_a_word(world: &mut World, days: i64) {
 }
 
 /// What waits for its sale is booked once the account was asked what the sale came to: once a day.
-async fn book_what_waits(world: &mut World) {
+pub(super) async fn book_what_waits(world: &mut World) {
     world.advance(DAY + 61_000).await;
     world.steps(4).await;
     world.advance(6_000).await;
@@ -57,7 +57,7 @@ async fn sent(database: Database, amounts: &[i64], fails_with: Option<&str>) -> 
     world
 }
 
-async fn on_both(law: impl AsyncFn(Database) -> World) {
+pub(super) async fn on_both(law: impl AsyncFn(Database) -> World) {
     Box::pin(law(Database::sqlite())).await;
     Box::pin(law(Database::postgres().await)).await.database.drop_it().await;
 }
@@ -310,34 +310,6 @@ async fn a_list_that_fails_stops_nobody_and_is_told_until_it_succeeds() {
     let said = world.health.sentences();
     assert!(said.iter().any(|sentence| sentence.contains("events that webhooks may have lost")), "{said:?}");
     no_more_sends(&world, 2);
-}
-
-#[tokio::test]
-async fn a_plan_waits_for_the_sweep_that_is_due_but_not_for_ever() {
-    let mut world = World::of(1).await;
-    world.steps(3).await;
-    let charge = world.sell(&account(0), 10_000, "usd");
-    world.deliver().await;
-    world.settle().await;
-    book_what_waits(&mut world).await;
-    world.crash();
-    // Nobody was here for half a day, and a refund was lost meanwhile.
-    world.give_back(&charge, 10_000, true, false);
-    lose(&world);
-    world.advance(12 * HOUR).await;
-    let run = world.run_now(2).await;
-    world.until("the plan", async |world| world.store.run(run.id.as_str()).await.unwrap().plan_finished).await;
-    assert!(world.sums(&account(0)).await.contains_key("refund usd"), "known before the plan");
-    world.settle().await;
-    world.stripe.trouble_read(Some("events"), 1_000, ReadError::Unreachable("down".to_owned()));
-    world.advance(12 * HOUR).await;
-    let run = world.run_now(3).await;
-    world.settle().await;
-    assert_eq!(
-        world.state(&run).await,
-        RunState::Completed,
-        "Stripe's events can't be read: the plan is made all the same"
-    );
 }
 
 #[tokio::test]

@@ -198,6 +198,7 @@ async fn engine(store: &Store) -> Vec<String> {
         ("unresolved", Question::Unresolved),
         ("on the wire", Question::OnWire),
         ("webhooks", Question::InboxTodo),
+        ("webhooks before a plan", Question::InboxUnseen),
         ("looks that are due", Question::LooksDue),
         ("looks at what is none of ours", Question::ForeignLooksDue),
         ("accounts that nobody has listed", Question::Unlisted(0, "acct_12000000000")),
