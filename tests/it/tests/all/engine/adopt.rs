@@ -256,6 +256,61 @@ async fn the_money_of_an_adopted_one_that_fails_comes_back_once_in_whatever_orde
     }
 }
 
+/// Days pass, and nothing of what Stripe tells arrives.
+async fn days_without_a_word(world: &mut World, days: i64) {
+    for _ in 0..days * 24 {
+        world.advance(3_600_000).await;
+        let _ = world.stripe.twin.take_events();
+        world.steps(4).await;
+    }
+}
+
+/// `paid_first`: it is paid, as far as is known, before its bank sends it back.
+async fn failed_without_a_word(database: Database, paid_first: bool) -> World {
+    let mut world = World::on(database, &[3_000, 6_000]).await;
+    if paid_first {
+        world.stripe.twin.set_faults("paid-then-failed=100".parse().unwrap());
+    } else {
+        let bank = BankSpec { fails_with: Some("could_not_process".to_owned()), ..BankSpec::default() };
+        let change = AccountChange { banks: Some(vec![bank]), ..AccountChange::default() };
+        world.stripe.twin.change_account(&account(0), change).unwrap();
+    }
+    by_hand(&world, 0, "by-hand", "amount=700&currency=usd");
+    let object = newest(&world, 0);
+    let carried = adopt(&world, 0, &object).await.unwrap().carried_minor;
+    world.settle().await;
+    world.advance(LONG_MS).await;
+    let status = |status: &str| format!("SELECT COUNT(*) FROM foreign_payouts WHERE status = '{status}'");
+    for event in world.stripe.twin.take_events().iter().filter(|event| paid_first && event.kind == "payout.paid") {
+        world.put(event).await;
+    }
+    world.settle().await;
+    assert_eq!(world.probe.number(&status("paid")).await, i64::from(paid_first));
+    assert_eq!(free(&world, 0).await, carried, "nobody has heard that it failed");
+    days_without_a_word(&mut world, 10).await;
+    assert_eq!((free(&world, 0).await, world.probe.number(&status("failed")).await), (3_000, 1));
+    assert_eq!(world.probe.number("SELECT COUNT(*) FROM journal WHERE action = 'payout.adopted_back'").await, 1);
+    let awaited = "SELECT COUNT(*) FROM foreign_payouts WHERE look_at_ms IS NOT NULL";
+    assert_eq!(world.probe.number(awaited).await, 0, "nothing more of it is awaited");
+    assert_eq!(amounts(&world, 0), [700], "a look pays nobody");
+    world.books_equal().await;
+    world
+}
+
+#[tokio::test]
+async fn the_money_of_an_adopted_one_that_fails_without_a_word_is_found() {
+    for paid_first in [false, true] {
+        Box::pin(failed_without_a_word(Database::sqlite(), paid_first)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_money_of_an_adopted_one_that_fails_without_a_word_is_found_on_postgresql() {
+    for paid_first in [false, true] {
+        Box::pin(failed_without_a_word(Database::postgres().await, paid_first)).await.database.drop_it().await;
+    }
+}
+
 /// Books restored from a backup don't hold a payout that Stripe has; adopted, it may still turn out to be the answer to the same key.
 #[tokio::test]
 async fn an_adopted_one_that_turns_out_to_be_ours_is_locked_once() {
