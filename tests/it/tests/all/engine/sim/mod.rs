@@ -6,6 +6,7 @@ mod coverage;
 mod end;
 mod fault;
 mod impossible;
+mod late;
 mod market;
 mod people;
 mod profile;

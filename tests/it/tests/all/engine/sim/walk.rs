@@ -3,7 +3,6 @@
 use super::{
     super::world::{World, account},
     coverage::{Coverage, Met},
-    fault::Fault,
     profile::{self, Act, Profile},
 };
 use crate::databases::{Database, START_MS};
@@ -229,26 +228,12 @@ impl Walk {
         if wrong.is_empty() {
             return;
         }
-        let late = self.told_late().await;
-        wrong.retain(|sentence| !late.iter().any(|name| sentence.contains(name.as_str())));
+        let late = self.follows_from_late_ones().await;
+        wrong.retain(|sentence| !late.explains(sentence));
         if !wrong.is_empty() {
             self.write_story().await;
         }
         assert!(wrong.is_empty(), "PAYOUTD_SEED={}, {at}: {wrong:#?}", self.seed());
-    }
-
-    /// Payouts, and their accounts, that Stripe executed although it had said that it did not. Nobody can know that before it shows; then
-    /// it has to be told, again and again, and that is what the books do.
-    async fn told_late(&self) -> Vec<String> {
-        let mut late = Vec::new();
-        for payout in self.met.met(Fault::Copied) {
-            let told = format!(
-                "SELECT p.id, p.account_id FROM creator_payouts p WHERE p.id = '{payout}' AND EXISTS (SELECT 1 FROM journal j \
-                 WHERE j.payout_id = p.id AND j.action = 'payout.late_execution')"
-            );
-            late.extend(self.world.probe.texts(&told).await.concat());
-        }
-        late
     }
 
     pub(super) fn seed(&self) -> u64 {
