@@ -108,6 +108,8 @@ macro_rules! bodies {
         mod terms;
         #[path = "../sql/told.rs"]
         pub(in crate::store) mod told;
+        #[path = "../sql/tried.rs"]
+        mod tried;
         #[path = "../sql/undo.rs"]
         pub(in crate::store) mod undo;
     };

@@ -1,20 +1,19 @@
 //! The one place where a payout's state is written: every change goes through the core's transition function and leaves a journal
 //! row in the same transaction.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, foreign, journal, lease, overpaid};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, foreign, journal, lease, overpaid, tried};
 use crate::store::{
     StoreError,
     types::{AttemptChange, Change, Changed, Fence, Note},
 };
 use payout_shared::{
     answer::PayoutObject,
-    attempt::AttemptState,
-    consequence::{attempt_after, releases, status_after},
+    consequence::releases,
     id::{PayoutId, RunId},
     payout::{self, ObjectStatus, PayoutEvent, PayoutState, Standing, Verdict, Which},
     retry::{RETRY_AFTER_MS, retries_by_itself},
     sweep::first_look_ms,
 };
-use sqlx::{AssertSqlSafe, QueryBuilder, Row};
+use sqlx::{QueryBuilder, Row};
 use std::{borrow::Cow, collections::HashMap};
 
 /// A payout under change, as read under its lock.
@@ -63,17 +62,21 @@ pub(super) async fn in_tx(
             .get_mut(change.payout_id.as_str())
             .ok_or_else(|| StoreError::NotFound { what: "payout", name: change.payout_id.to_string() })?;
         let known = match &change.attempt {
-            Some(attempt) => Some(read_attempt(tx, &attempt.key).await?),
+            Some(attempt) => Some(tried::read(tx, &attempt.key).await?),
             None => None,
         };
+        let change = &*of_which(change, known.as_ref(), row.attempts);
         let change = &*judged(change, known.as_ref(), row);
         let from = row.state;
         let verdict = apply(row, change);
         if let (Some(attempt), Some(known)) = (&change.attempt, &known) {
-            write_attempt(tx, now_ms, attempt, known, change.late.is_none()).await?;
+            tried::write(tx, now_ms, attempt, known, change.late.is_none()).await?;
         }
         let owed = consequences(tx, now_ms, row, change, verdict).await?;
         notes.extend(note(row, change, from, verdict).into_iter().chain(owed));
+        if (change.event, verdict) == (Some(PayoutEvent::GiveUp), Some(Verdict::Move(PayoutState::Failed))) {
+            notes.extend(as_last_tried(tx, row, change).await?);
+        }
         changed.push(Changed { payout_id: change.payout_id.clone(), run_id: RunId::new(&row.run_id), verdict, from });
     }
     for (id, row) in held.iter().filter(|(_, row)| row.touched) {
@@ -137,7 +140,8 @@ fn apply(row: &mut Held, change: &Change) -> Option<Verdict> {
         }
     }
     let event = change.event?;
-    let verdict = payout::apply(Standing { state: row.state, executed: row.object.is_some() }, event);
+    let from = row.state;
+    let verdict = payout::apply(Standing { state: from, executed: row.object.is_some() }, event);
     if let Verdict::Move(to) = verdict {
         row.state = to;
         (row.touched, row.moved) = (true, true);
@@ -157,8 +161,11 @@ fn apply(row: &mut Held, change: &Change) -> Option<Verdict> {
             | PayoutState::Reversing
             | PayoutState::Reversed => false,
         };
-        row.cause = change.cause.clone().filter(|_| troubled);
-        row.failure_reason = change.failure_reason.clone().filter(|_| troubled);
+        // That it was paid before it failed says nothing of why it failed.
+        if (from, to) != (PayoutState::Failed, PayoutState::Returned) {
+            row.cause = change.cause.clone().filter(|_| troubled);
+            row.failure_reason = change.failure_reason.clone().filter(|_| troubled);
+        }
     }
     if let PayoutEvent::Object(_, Which::Newest) = event
         && verdict != Verdict::Late
@@ -170,6 +177,22 @@ fn apply(row: &mut Held, change: &Change) -> Option<Verdict> {
         row.touched = true;
     }
     Some(verdict)
+}
+
+/// A retry was given up: the payout is again what its last attempt is, with that one's object, and stands where Stripe has said meanwhile that
+/// the object does.
+async fn as_last_tried(tx: &mut Tx, row: &mut Held, change: &Change) -> Result<Option<Note>, StoreError> {
+    let last = tried::last_again(tx, &change.payout_id).await?;
+    (row.attempts, row.object) = (last.number, last.object);
+    let Some(object) = row.object.as_deref().filter(|_| last.was_paid) else { return Ok(None) };
+    let was_paid = Change {
+        event: Some(PayoutEvent::Object(ObjectStatus::Paid, Which::Newest)),
+        detail: serde_json::json!({"object": object}),
+        ..Change::new(change.payout_id.clone(), change.by.clone())
+    };
+    let from = row.state;
+    let verdict = apply(row, &was_paid);
+    Ok(note(row, &was_paid, from, verdict))
 }
 
 fn seen(change: &Change) -> Option<&PayoutObject> {
@@ -236,7 +259,8 @@ async fn failed_now(
     let (Some(event), Some(Verdict::Move(PayoutState::Failed | PayoutState::Returned))) = (change.event, verdict) else {
         return Ok(());
     };
-    if !matches!(event, PayoutEvent::Refuse | PayoutEvent::Object(..)) {
+    // A late word that it was paid before is no news of a failure.
+    if !matches!(event, PayoutEvent::Refuse | PayoutEvent::Object(ObjectStatus::Failed, _)) {
         return Ok(());
     }
     let cause = change.cause.as_deref().unwrap_or("?");
@@ -331,34 +355,20 @@ async fn release(tx: &mut Tx, now_ms: i64, payout: &PayoutId) -> Result<(), Stor
     Ok(())
 }
 
-/// An attempt under change, as read under its lock.
-struct Known {
-    state: AttemptState,
-    token: i64,
-    object: Option<String>,
-    status: Option<ObjectStatus>,
-    on_wire: bool,
-}
-
-async fn read_attempt(tx: &mut Tx, key: &str) -> Result<Known, StoreError> {
-    let row = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT state, token, stripe_object_id, object_status, on_wire FROM payout_attempts WHERE key = $1{FOR_UPDATE}"
-    )))
-    .bind(key)
-    .fetch_optional(&mut **tx)
-    .await?
-    .ok_or_else(|| StoreError::NotFound { what: "attempt", name: key.to_owned() })?;
-    let state: String = row.try_get(0)?;
-    let state = AttemptState::parse(&state)
-        .ok_or_else(|| StoreError::Broken(format!("attempt {key} has the unknown state {state:?}")))?;
-    let status: Option<String> = row.try_get(3)?;
-    let status = status.as_deref().and_then(ObjectStatus::parse);
-    Ok(Known { state, token: row.try_get(1)?, object: row.try_get(2)?, status, on_wire: row.try_get(4)? })
+/// Whose object it is was asked before this transaction: since then a retry may have been asked for, or given up.
+fn of_which<'a>(change: &'a Change, known: Option<&tried::Known>, attempts: i64) -> Cow<'a, Change> {
+    let Some(PayoutEvent::Object(status, which)) = change.event else { return Cow::Borrowed(change) };
+    let Some(number) = known.and_then(|known| known.create) else { return Cow::Borrowed(change) };
+    let now = if number == attempts { Which::Newest } else { Which::Older };
+    if now == which {
+        return Cow::Borrowed(change);
+    }
+    Cow::Owned(Change { event: Some(PayoutEvent::Object(status, now)), ..change.clone() })
 }
 
 /// The change as it is against what is stored by now, which whoever made it may not have known: a second object never passes for the
 /// first, and an answer to a send that another lease has judged since says no more than the object it shows.
-fn judged<'a>(change: &'a Change, known: Option<&Known>, row: &Held) -> Cow<'a, Change> {
+fn judged<'a>(change: &'a Change, known: Option<&tried::Known>, row: &Held) -> Cow<'a, Change> {
     let (Some(attempt), Some(known)) = (&change.attempt, known) else { return Cow::Borrowed(change) };
     if change.event == Some(PayoutEvent::ProveAbsent) && known.on_wire {
         // Sent again since it was looked for: the absence proves nothing.
@@ -393,53 +403,6 @@ fn judged<'a>(change: &'a Change, known: Option<&Known>, row: &Held) -> Cow<'a, 
         attempt.state = attempt.state.filter(|_| !is_second);
     }
     Cow::Owned(change)
-}
-
-/// `own`: the object is this attempt's; an odd one is recorded beside it only.
-async fn write_attempt(
-    tx: &mut Tx,
-    now_ms: i64,
-    change: &AttemptChange,
-    known: &Known,
-    own: bool,
-) -> Result<(), StoreError> {
-    let next = change.state.map_or(known.state, |news| attempt_after(known.state, news));
-    let object = change.object.as_ref().filter(|_| own);
-    let status = status_after(known.status, object.and_then(|object| object.status));
-    sqlx::query::<DB>(
-        "UPDATE payout_attempts SET state = $2, on_wire = on_wire AND NOT $3, ambiguous_sends = ambiguous_sends + $4, \
-         no_resend = no_resend OR $5, absent_listings = absent_listings + $6, \
-         absent_first_stripe_ms = COALESCE(absent_first_stripe_ms, $15), absent_last_stripe_ms = COALESCE($16, absent_last_stripe_ms), \
-         arrival_ms = COALESCE($17, arrival_ms), paid_seen_ms = COALESCE(paid_seen_ms, $18), \
-         vouched_at_ms = CASE WHEN $19 THEN NULL ELSE COALESCE(vouched_at_ms, $20) END, \
-         stripe_object_id = COALESCE(stripe_object_id, $7), object_status = $8, \
-         http_status = COALESCE($9, http_status), error_type = COALESCE($10, error_type), \
-         error_code = COALESCE($11, error_code), error_message = COALESCE($12, error_message), \
-         request_id = COALESCE($13, request_id), answered_at_ms = COALESCE($14, answered_at_ms) WHERE key = $1",
-    )
-    .bind(&change.key)
-    .bind(next.as_str())
-    .bind(change.answered)
-    .bind(i64::from(change.ambiguous))
-    .bind(change.no_resend)
-    .bind(i64::from(change.absent.is_some()))
-    .bind(object.map(|object| object.id.as_str()))
-    .bind(status.map(|status| status.as_str()))
-    .bind(change.http_status.map(i64::from))
-    .bind(&change.error_type)
-    .bind(change.error_code.as_ref().or_else(|| object.and_then(|object| object.failure_code.as_ref())))
-    .bind(change.error_message.as_ref().or_else(|| object.and_then(|object| object.failure_message.as_ref())))
-    .bind(&change.request_id)
-    .bind(change.answered.then_some(now_ms))
-    .bind(change.absent.and_then(|(at_ms, counts)| counts.then_some(at_ms)))
-    .bind(change.absent.map(|(at_ms, _)| at_ms))
-    .bind(object.and_then(|object| object.arrival_date_s).map(|s| s.saturating_mul(1_000)))
-    .bind((status == Some(ObjectStatus::Paid)).then_some(now_ms))
-    .bind(change.vouched == Some(false))
-    .bind((change.vouched == Some(true)).then_some(now_ms))
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 async fn write_payout(tx: &mut Tx, now_ms: i64, id: &str, row: &Held) -> Result<(), StoreError> {

@@ -368,17 +368,14 @@ async fn write_intent(
     }
 }
 
-/// A payout counts its create attempts: the newest one's number. A retry that was given up before it had one counts it no more, and its payout
-/// is again what its last attempt was: to that bank account.
+/// A payout counts its create attempts: the newest one's number.
 async fn count_attempts(tx: &mut Tx, changes: &[Change]) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
     let mut query = QueryBuilder::<DB>::new(
         "UPDATE creator_payouts SET attempts = (SELECT COALESCE(MAX(t.number), 0) FROM payout_attempts t \
-         WHERE t.payout_id = creator_payouts.id AND t.kind = 'create'), \
-         destination_id = COALESCE((SELECT t.destination_id FROM payout_attempts t WHERE t.payout_id = creator_payouts.id \
-         AND t.kind = 'create' ORDER BY t.number DESC LIMIT 1), destination_id) WHERE id IN (",
+         WHERE t.payout_id = creator_payouts.id AND t.kind = 'create') WHERE id IN (",
     );
     let mut list = query.separated(", ");
     for change in changes {

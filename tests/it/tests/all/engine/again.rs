@@ -7,10 +7,14 @@ use super::{
 use crate::databases::Database;
 use payout_shared::{
     answer::{AnswerMeta, Sent, StripeError},
-    id::PayoutId,
+    id::{AccountId, ObjectId, PayoutId},
+    payout::{ObjectStatus, PayoutEvent, Which},
     run::{RunKind, RunState},
 };
-use payoutd::store::types::{RetryAsk, RunRow};
+use payoutd::{
+    store::types::{AttemptChange, By, Change, Fence, RetryAsk, RunRow},
+    stripe::Stripe,
+};
 use stripe_twin::{AccountChange, BankSpec, Event};
 
 pub(super) fn refusal(code: &str) -> Trouble {
@@ -144,6 +148,144 @@ async fn an_older_attempts_object_moves_nothing_whatever_is_said_of_it_again() {
         assert!(world.held(0).await.is_empty(), "{:?}", world.held(0).await);
     }
     assert_eq!(world.executed(0).len(), 2, "one that failed, and one");
+    world.books_equal().await;
+}
+
+/// What gives a retry up before an attempt of it was made.
+#[derive(Clone, Copy, Debug)]
+enum GivenUp {
+    /// Its guard is shut.
+    ByGuard,
+    /// Its run is taken back.
+    WithItsRun,
+}
+
+/// Stripe's word that it was paid first comes after the word that it failed, and after somebody wanted it tried again.
+async fn paid_is_told_late(database: Database, how: GivenUp, before: bool) -> World {
+    let mut world = World::on(database, &[5_000, 2_000]).await;
+    world.stripe.twin.set_faults("paid-then-failed=100".parse().unwrap());
+    let run = world.scheduled().await;
+    world.settle().await;
+    world.advance(3 * super::world::SETTLE_MS.cast_signed()).await;
+    let of_the_first =
+        |event: &Event| std::str::from_utf8(&event.body).unwrap().contains(&account(0)) && event.kind == "payout.paid";
+    let (late, told): (Vec<Event>, Vec<Event>) = world.stripe.twin.take_events().into_iter().partition(of_the_first);
+    for event in &told {
+        world.put(event).await;
+    }
+    world.settle().await;
+    let object = world.executed(0)[0].id.clone();
+    assert_eq!((world.payout(0).await.as_str(), world.payout(1).await.as_str(), late.len()), ("failed", "returned", 1));
+    let said = world.payout_column(0, "failure_reason").await;
+    assert_eq!(retry(&world, 0).await, "");
+    match how {
+        GivenUp::ByGuard => {
+            world.store.hold(&creator(0), "person", "a look", &ann()).await.unwrap();
+        }
+        GivenUp::WithItsRun => {
+            world.pause(&run).await;
+            super::rollback::confirm(&world, &run).await;
+        }
+    }
+    if before {
+        world.put(&late[0]).await;
+    }
+    world.settle().await;
+    if !before {
+        assert_eq!(world.payout(0).await, "failed", "{how:?}: nothing else was told");
+        world.put(&late[0]).await;
+        world.settle().await;
+    }
+    assert_eq!(world.payout(0).await, "returned", "{how:?}, {before}: Stripe says that it was paid, and failed then");
+    assert_eq!(world.payout_column(0, "stripe_payout_id").await, object);
+    assert_ne!(world.payout_column(0, "COALESCE(released_at_ms, 0)").await, "0", "its money was seen back");
+    assert_ne!(world.payout_column(0, "COALESCE(failure_reason, '')").await, "", "why isn't forgotten: {said}");
+    assert!(retry(&world, 0).await.contains("only a failed payout"));
+    assert_eq!(world.executed(0).len(), 1);
+    assert_eq!(world.probe.number("SELECT COUNT(*) FROM journal WHERE action = 'payout.illegal'").await, 0);
+    world.books_equal().await;
+    world
+}
+
+const GIVEN_UP: [(GivenUp, bool); 4] =
+    [(GivenUp::ByGuard, true), (GivenUp::ByGuard, false), (GivenUp::WithItsRun, true), (GivenUp::WithItsRun, false)];
+
+#[tokio::test]
+async fn a_retry_that_was_given_up_leaves_the_payout_where_stripe_says_that_its_object_is() {
+    for (how, before) in GIVEN_UP {
+        Box::pin(paid_is_told_late(Database::sqlite(), how, before)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_retry_that_was_given_up_leaves_the_payout_where_stripe_says_that_its_object_is_on_postgres_too() {
+    for (how, before) in GIVEN_UP {
+        Box::pin(paid_is_told_late(Database::postgres().await, how, before)).await.database.drop_it().await;
+    }
+}
+
+#[tokio::test]
+async fn while_a_retry_is_under_way_the_old_object_moves_nothing_and_its_end_is_the_new_ones() {
+    let mut world = World::with(&[5_000]).await;
+    world.set_policy("bank_changed_days", "0").await;
+    world.stripe.twin.set_faults("paid-then-failed=100".parse().unwrap());
+    world.scheduled().await;
+    world.settle().await;
+    world.advance(3 * super::world::SETTLE_MS.cast_signed()).await;
+    let (late, told): (Vec<Event>, Vec<Event>) =
+        world.stripe.twin.take_events().into_iter().partition(|event| event.kind == "payout.paid");
+    for event in &told {
+        world.put(event).await;
+    }
+    replace_bank(&world, 0, BankSpec { id: Some("ba_other".to_owned()), ..BankSpec::default() });
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!(retry(&world, 0).await, "");
+    world.stripe.trouble(None, 1, Trouble::Limited);
+    world.until("the limit", async |world| world.stripe.left().len() == 2).await;
+    world.step().await;
+    assert_eq!(world.payout(0).await, "planned");
+    world.put(&late[0]).await;
+    world.step().await;
+    assert!(matches!(world.payout(0).await.as_str(), "planned" | "submitting" | "pending"));
+    world.settle().await;
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.executed(0).len()), ("pending", 2));
+    assert_eq!(world.payout_column(0, "stripe_payout_id").await, world.executed(0)[1].id);
+    assert!(world.held(0).await.is_empty(), "{:?}", world.held(0).await);
+    world.books_equal().await;
+}
+
+/// The engine reads whose an object is before the transaction that records it: a person may ask for a retry in between.
+#[tokio::test]
+async fn an_object_that_was_the_newest_ones_when_it_was_read_moves_no_retry_that_was_asked_for_since() {
+    let mut world = World::with(&[5_000]).await;
+    world.set_policy("bank_changed_days", "0").await;
+    replace_bank(&world, 0, BankSpec { fails_with: Some("could_not_process".to_owned()), ..BankSpec::default() });
+    world.scheduled().await;
+    world.settle().await;
+    world.advance(3 * super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    replace_bank(&world, 0, BankSpec { id: Some("ba_other".to_owned()), ..BankSpec::default() });
+    world.deliver().await;
+    world.settle().await;
+    let id = ObjectId::new(world.executed(0)[0].id.clone());
+    let known = world.store.known_attempts(&[], std::slice::from_ref(&id)).await.unwrap().remove(0);
+    let object = world.stripe.client_of_the_test().payout(AccountId::new(account(0)), id).await.unwrap();
+    assert!(known.newest);
+    assert_eq!(retry(&world, 0).await, "");
+    let seen = Change {
+        event: Some(PayoutEvent::Object(ObjectStatus::Failed, Which::Newest)),
+        attempt: Some(AttemptChange { key: known.key, object: Some(object), ..AttemptChange::default() }),
+        ..Change::new(known.payout_id, By::Webhook)
+    };
+    let token = world.probe.number("SELECT token FROM lease").await;
+    world.store.change(Fence(token), &[seen]).await.unwrap();
+    assert_eq!(world.payout(0).await, "planned", "the retry goes on");
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.executed(0).len()), ("pending", 2));
     world.books_equal().await;
 }
 
