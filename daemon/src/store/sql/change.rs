@@ -1,6 +1,6 @@
 //! The one place where a payout's state is written: every change goes through the core's transition function and leaves a journal
 //! row in the same transaction.
-use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, foreign, journal, lease, overpaid, tried};
+use super::{DB, FOR_UPDATE, Pool, Tx, begin, blame, commit, foreign, journal, lease, not_paid, overpaid, tried};
 use crate::store::{
     StoreError,
     types::{AttemptChange, Change, Changed, Fence, Note},
@@ -74,6 +74,9 @@ pub(super) async fn in_tx(
         }
         let owed = consequences(tx, now_ms, row, change, verdict).await?;
         notes.extend(note(row, change, from, verdict).into_iter().chain(owed));
+        if (from, row.state == from) == (PayoutState::Unknown, false) {
+            notes.extend(not_paid::close(tx, now_ms, change, row.state).await?);
+        }
         if (change.event, verdict) == (Some(PayoutEvent::GiveUp), Some(Verdict::Move(PayoutState::Failed))) {
             notes.extend(as_last_tried(tx, row, change).await?);
         }

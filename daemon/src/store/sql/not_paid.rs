@@ -1,14 +1,20 @@
 //! An unknown payout of which two people say that it was not paid, before that is proven: its earnings are free, its creator stays held, and it
 //! is looked for until a listing that counts doesn't show it.
-use super::{Tx, change, claim, requests};
+use super::{DB, FOR_UPDATE_OF_P, Tx, change, claim, requests};
 use crate::store::{
     StoreError,
-    door_types::RequestRow,
+    door_types::{NewRequest, RequestRow},
     types::{AttemptChange, By, Change, Note},
 };
 use payout_shared::{
-    absence::NOT_PAID_HOLD, attempt::AttemptState, id::PayoutId, payout::PayoutEvent, plan::SkipReason,
+    absence::NOT_PAID_HOLD,
+    approval::{RequestKind, RequestState},
+    attempt::AttemptState,
+    id::PayoutId,
+    payout::{PayoutEvent, PayoutState},
+    plan::SkipReason,
 };
+use sqlx::AssertSqlSafe;
 
 /// Two people agreed.
 pub(super) async fn vouch(
@@ -42,4 +48,35 @@ pub(super) async fn vouch(
         ..Change::new(payout, by.clone())
     };
     Ok(change::in_tx(tx, now_ms, &[change]).await?.1)
+}
+
+/// Its payout is looked at and locked before the request is, as whatever changes the payout does: two that wait for each other end neither.
+pub(super) async fn lock_first(tx: &mut Tx, request: &str) -> Result<(), StoreError> {
+    sqlx::query::<DB>(AssertSqlSafe(format!(
+        "SELECT p.id FROM creator_payouts p WHERE p.id = (SELECT q.subject FROM requests q WHERE q.id = $1 AND q.kind = 'not_paid'){FOR_UPDATE_OF_P}"
+    )))
+    .bind(request)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Nobody is asked about what isn't unknown.
+pub(super) async fn refuse_unless_unknown(tx: &mut Tx, new: &NewRequest) -> Result<(), StoreError> {
+    let key = new.detail["key"].as_str().ok_or_else(|| StoreError::Refused("the attempt that was not paid isn't named".to_owned()))?;
+    claim::still_unknown(tx, &PayoutId::new(&new.subject), key).await
+}
+
+/// The payout is no longer unknown: what people were asked about it has its answer, except by what they agreed to in this very change.
+pub(super) async fn close(tx: &mut Tx, now_ms: i64, change: &Change, state: PayoutState) -> Result<Vec<Note>, StoreError> {
+    let agreed = change.detail["request"].as_str().filter(|_| change.attempt.as_ref().is_some_and(|attempt| attempt.vouched == Some(true)));
+    let why = format!("payout {} is {} by now", change.payout_id, state.as_str().replace('_', " "));
+    let mut notes = Vec::new();
+    for open in requests::open_about(tx, RequestKind::NotPaid, change.payout_id.as_str()).await? {
+        if agreed != Some(open.id.as_str()) {
+            requests::decide(tx, now_ms, &open.id, RequestState::Expired, &By::Engine, &why).await?;
+            notes.push(requests::note(&open, "expire", &By::Engine, &why));
+        }
+    }
+    Ok(notes)
 }

@@ -85,7 +85,7 @@ pub(super) fn detail(request: &RequestRow) -> Result<serde_json::Value, StoreErr
 
 /// What is open about this.
 pub(super) async fn open_about(tx: &mut Tx, kind: RequestKind, subject: &str) -> Result<Vec<RequestRow>, StoreError> {
-    let text = format!("SELECT {COLUMNS} FROM requests WHERE state = 'open' AND kind = $1 AND subject = $2 ORDER BY id");
+    let text = format!("SELECT {COLUMNS} FROM requests WHERE state = 'open' AND kind = $1 AND subject = $2 ORDER BY id{FOR_UPDATE}");
     sqlx::query::<DB>(AssertSqlSafe(text)).bind(kind.as_str()).bind(subject).fetch_all(&mut **tx).await?.iter().map(read).collect()
 }
 
@@ -129,6 +129,9 @@ pub(in crate::store) async fn open(
     new: &NewRequest,
 ) -> Result<(RequestRow, i64), StoreError> {
     let mut tx = begin(pool).await?;
+    if new.kind == RequestKind::NotPaid {
+        not_paid::refuse_unless_unknown(&mut tx, new).await?;
+    }
     let note = insert(&mut tx, now_ms, id, new).await?;
     let seq = journal::append(&mut tx, now_ms, vec![note]).await?;
     let row = locked(&mut tx, id).await?;
@@ -141,7 +144,8 @@ fn refuse_unless_open(request: &RequestRow) -> Result<(), StoreError> {
         return Ok(());
     }
     let by = request.decided_by.as_deref().map_or_else(String::new, |by| format!(" by {by}"));
-    Err(StoreError::Refused(format!("request {} is {}{by}: nothing is to be decided", request.id, request.state.as_str())))
+    let why = request.decided_why.as_deref().map_or_else(String::new, |why| format!(" ({why})"));
+    Err(StoreError::Refused(format!("request {} is {}{by}{why}: nothing is to be decided", request.id, request.state.as_str())))
 }
 
 fn person(by: &By) -> Result<u32, StoreError> {
@@ -165,6 +169,7 @@ pub(in crate::store) async fn approve(
     let (id, hash) = asked;
     let uid = person(by)?;
     let mut tx = begin(pool).await?;
+    not_paid::lock_first(&mut tx, id).await?;
     let request = locked(&mut tx, id).await?;
     refuse_unless_open(&request)?;
     if request.hash != hash {

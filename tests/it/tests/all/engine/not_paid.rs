@@ -6,6 +6,7 @@ use super::{
     trouble::Trouble,
     world::{World, account, ann, creator},
 };
+use crate::databases::Database;
 use payout_shared::{
     approval::{RequestKind, RequestState},
     run::{RunKind, RunState},
@@ -84,16 +85,74 @@ async fn when_they_were_wrong_it_is_a_late_execution_and_the_entries_are_spent()
     assert_eq!(world.stripe.wrong(), Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn what_was_found_meanwhile_is_not_given_up_by_an_old_question() {
-    let mut world = World::of(2).await;
+/// How the requests ended, in the order of the words.
+async fn ends(world: &World) -> Vec<RequestState> {
+    let requests = world.store.requests(true, 10).await.unwrap();
+    let mut ends: Vec<RequestState> = requests.iter().map(|request| request.state).collect();
+    ends.sort_by_key(|state| state.as_str());
+    ends
+}
+
+async fn found_meanwhile(database: Database) -> World {
+    let mut world = World::on(database, &[1_000, 2_000]).await;
     world.stripe.trouble(Some(&account(0)), 1, Trouble::Twin("executed-then-dropped"));
     world.scheduled().await;
     world.until("the lost answer", async |world| world.payout(0).await == "unknown").await;
-    let request = asked(&world).await;
+    let (request, other) = (asked(&world).await, asked(&world).await);
+    assert_eq!(world.store.requests(false, 10).await.unwrap().len(), 2);
     world.settle().await;
-    let refused = world.yes(&request, &person("bob", 1001)).await.unwrap_err();
-    assert!(refused.contains("only an unknown one"), "{refused}");
     assert_eq!((world.payout(0).await.as_str(), world.executed(0).len()), ("pending", 1));
+    assert_eq!(ends(&world).await, [RequestState::Expired, RequestState::Expired]);
+    assert_eq!(world.store.requests(false, 10).await.unwrap(), [], "nobody is waited for");
+    assert_eq!(world.store.open_requests().await.unwrap(), 0);
+    for request in [request, other] {
+        let refused = world.yes(&request, &person("bob", 1001)).await.unwrap_err();
+        assert!(refused.contains("is expired") && refused.contains("is pending"), "{refused}");
+    }
+    let told = "SELECT COUNT(*) FROM journal WHERE action = 'request.expire'";
+    assert_eq!(world.probe.number(told).await, 2);
     world.books_equal().await;
+    world
+}
+
+#[tokio::test]
+async fn a_question_about_what_was_found_meanwhile_closes_by_itself() {
+    Box::pin(found_meanwhile(Database::sqlite())).await;
+}
+
+#[tokio::test]
+async fn a_question_about_what_was_found_meanwhile_closes_by_itself_on_postgresql() {
+    Box::pin(found_meanwhile(Database::postgres().await)).await.database.drop_it().await;
+}
+
+#[tokio::test]
+async fn the_second_of_two_questions_closes_when_the_first_is_agreed_to() {
+    let mut world = one_unknown().await;
+    let other = asked(&world).await;
+    said(&world).await;
+    assert_eq!(ends(&world).await, [RequestState::Applied, RequestState::Expired]);
+    assert!(world.yes(&other, &person("bob", 1001)).await.unwrap_err().contains("is voided"));
+    let told = "SELECT COUNT(*) FROM journal WHERE action = 'request.expire'";
+    assert_eq!(world.probe.number(told).await, 1, "the one that was agreed to did not expire first");
+    world.settle().await;
+    world.check().await;
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_a_payout_that_is_no_longer_unknown() {
+    let mut world = one_unknown().await;
+    let request = asked(&world).await;
+    said(&world).await;
+    let new = NewRequest {
+        kind: RequestKind::NotPaid,
+        subject: request.subject.clone(),
+        detail: serde_json::from_str(&request.detail).unwrap(),
+        uid: Some(1000),
+        by: ann().to_string(),
+        reason: "as seen a moment ago".to_owned(),
+    };
+    let refused = world.store.open_request(&new).await.unwrap_err().to_string();
+    assert!(refused.contains("is voided: only an unknown one"), "{refused}");
+    assert_eq!(world.store.requests(true, 10).await.unwrap().len(), 2);
+    world.settle().await;
 }
