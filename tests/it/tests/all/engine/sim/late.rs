@@ -1,7 +1,7 @@
 //! What a 429 whose copy was executed may make wrong: nobody can know of it before it shows; then it is told, again and again, and that is what
 //! the books do. Only the sentences that follow from that very execution are taken for right, and only with its numbers.
 use super::{fault::Fault, walk::Walk};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A copy that Stripe executed, of a payout that had been given up, or has another object: its money is out.
 struct Late {
@@ -43,6 +43,20 @@ impl Walk {
             |((account, currency), minor)| format!("purse {account} {currency}: voided payouts still lock {minor}");
         followed.exactly.extend(locked.into_iter().map(locks));
         followed
+    }
+
+    /// Stripe's objects that a copy made of payouts which had been given up by then: nothing that becomes of such an object moves its payout.
+    pub(super) async fn late_objects(&self) -> BTreeSet<String> {
+        let mut late = BTreeSet::new();
+        for payout in self.met.met(Fault::Copied) {
+            let told = format!(
+                "SELECT t.stripe_object_id FROM payout_attempts t JOIN journal j ON j.payout_id = t.payout_id \
+                 AND j.action = 'payout.late_execution' AND j.detail LIKE '%' || t.stripe_object_id || '%' \
+                 WHERE t.payout_id = '{payout}' AND t.kind = 'create'"
+            );
+            late.extend(self.world.probe.texts(&told).await.concat());
+        }
+        late
     }
 
     async fn late_ones(&self) -> Vec<Late> {
