@@ -16,8 +16,8 @@ pub(super) type Move = (PayoutState, PayoutState);
 /// How often a payout that a fault had met made a move.
 #[derive(Default)]
 pub(super) struct Coverage {
-    cells: BTreeMap<(Fault, Move), u64>,
-    faults: BTreeMap<Fault, u64>,
+    pub(super) cells: BTreeMap<(Fault, Move), u64>,
+    pub(super) faults: BTreeMap<Fault, u64>,
     pub(super) steps: u64,
     pub(super) moves: u64,
 }
