@@ -67,7 +67,7 @@ impl CycleRules {
                 self.zone
                     .following(before_gap)
                     .map(|transition| transition.timestamp())
-                    .find(|transition| self.zone.to_datetime(*transition) > local)
+                    .find(|transition| self.zone.to_datetime(*transition) >= local)
             }
         }
     }

@@ -19,7 +19,7 @@ const NAME_CHARS_MAX: usize = 64;
 #[must_use]
 pub fn bucket(creator: &CreatorId) -> u32 {
     let hash = sha2::Sha256::new().chain_update("cohort:").chain_update(creator.as_str()).finalize();
-    let first = hash.iter().take(4).fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
+    let first = hash.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     first.checked_rem(BUCKETS).unwrap_or(0)
 }
 

@@ -65,11 +65,13 @@ pub fn undone(asked: &UndoAsked, sent: &Sent, ambiguous_before: bool) -> UndoEff
             None => UndoEffect { ambiguous: true, no_resend: true, page: true, ..unknown },
         };
     }
-    match classify(&as_create(asked), sent) {
+    let class = classify(&as_create(asked), sent);
+    let unknown = UndoEffect { slow_down: class == Class::Limited, ..unknown };
+    match class {
         Class::RunLevel | Class::Limited | Class::NotExecuted if !ambiguous_before => {
-            UndoEffect { attempt: AttemptState::Waiting, no_resend: false, slow_down: is_limited(sent), ..unknown }
+            UndoEffect { attempt: AttemptState::Waiting, no_resend: false, ..unknown }
         }
-        Class::RunLevel | Class::Limited | Class::NotExecuted => UndoEffect { slow_down: is_limited(sent), ..unknown },
+        Class::RunLevel | Class::Limited | Class::NotExecuted => unknown,
         Class::CreatorLevel | Class::Refused => UndoEffect { no_resend: true, ..unknown },
         Class::KeyMisused => UndoEffect { ambiguous: true, no_resend: true, page: true, ..unknown },
         // An object was judged above.
@@ -104,10 +106,6 @@ fn as_create(asked: &UndoAsked) -> Asked {
         mode: asked.mode,
         destination: DestinationId::new(""),
     }
-}
-
-fn is_limited(sent: &Sent) -> bool {
-    matches!(sent, Sent::Error { status: 429, .. } | Sent::Unreadable { status: 429, .. })
 }
 
 fn should_not_retry(sent: &Sent) -> bool {

@@ -75,6 +75,10 @@ fn meta(mut sent: Sent, change: impl FnOnce(&mut AnswerMeta)) -> Sent {
 #[allow(clippy::too_many_lines, reason = "a table: one answer a line")]
 fn rows() -> Vec<(&'static str, Sent, Class)> {
     use Class as C;
+    let at_fault = |param: &str| {
+        let error = StripeError { param: Some(param.to_owned()), ..StripeError::default() };
+        Sent::Error { status: 404, error, meta: AnswerMeta::default() }
+    };
     let limited =
         |reason: &str| meta(error(429, "lock_timeout", "slow down"), |m| m.limited_reason = Some(reason.to_owned()));
     vec![
@@ -109,6 +113,9 @@ fn rows() -> Vec<(&'static str, Sent, Class)> {
         ("403 naming another account", error(403, "", "No such account: acct_12 or xacct_1"), C::RunLevel),
         ("403", error(403, "", "Payouts are not available to you"), C::RunLevel),
         ("404", error(404, "", "Unrecognized request URL (POST: /v1/payout)."), C::RunLevel),
+        ("404 of the bank account's parameter", at_fault("destination"), C::Refused),
+        ("404 of another parameter", at_fault("amount"), C::RunLevel),
+        ("404 of a longer bank account's id", error(404, "", "No such external account: 'ba_12'"), C::RunLevel),
         ("404 of the bank account", error(404, "resource_missing", "No such external account: 'ba_1'"), C::Refused),
         (
             "a key's missing permission, naming the account",
@@ -122,6 +129,8 @@ fn rows() -> Vec<(&'static str, Sent, Class)> {
         ("401", error(401, "", "Invalid API Key provided"), C::RunLevel),
         ("401, unreadable", unreadable(401), C::RunLevel),
         ("wrong mode by code", error(400, "livemode_mismatch", ""), C::RunLevel),
+        ("a key that has expired", error(400, "api_key_expired", "account acct_1"), C::RunLevel),
+        ("a permission by code", error(403, "more_permissions_required_for_application", "acct_1"), C::RunLevel),
         (
             "wrong mode by text, naming the account",
             error(

@@ -41,6 +41,9 @@ fn a_run_needs_two_people_exactly_above_its_bounds() {
     assert_eq!(said, ["90.01 USD is more than 50 % above the 60.00 USD of the last completed cycle"]);
     let huge = set(&[("growth_cap_percent", "10000")]);
     assert_eq!(bounds_passed(&huge, &[usd(i64::MAX)], Some(&[usd(i64::MAX)])), Vec::<String>::new());
+    for nothing in [0, -1] {
+        assert_eq!(passed(nothing, Some(-5)), 0, "a run that pays nothing needs nobody, whatever the last one came to");
+    }
 }
 
 #[test]

@@ -46,6 +46,17 @@ fn our_key_or_the_same_money_to_the_same_bank_account_is_believed() {
     let keyed = PayoutObject { key: Some(asked().key), destination: None, created_s: 0, ..object() };
     assert_eq!(claim(&asked(), SENT_MS, &keyed), Ok(Claim::ByKey(ObjectStatus::Paid)));
     assert_eq!(claim(&asked(), SENT_MS, &object()), Ok(Claim::ByAmount(ObjectStatus::Paid)));
+    let emptied = PayoutObject { key: Some(String::new()), ..object() };
+    assert_eq!(claim(&asked(), SENT_MS, &emptied), Ok(Claim::ByAmount(ObjectStatus::Paid)), "an empty key is none");
+    let a_minute_early = PayoutObject { created_s: SENT_MS / 1_000 - 60, ..object() };
+    assert_eq!(
+        claim(&asked(), SENT_MS, &a_minute_early),
+        Ok(Claim::ByAmount(ObjectStatus::Paid)),
+        "clocks may be a minute apart"
+    );
+    for claimed in [Claim::ByKey(ObjectStatus::Failed), Claim::ByAmount(ObjectStatus::Failed)] {
+        assert_eq!(claimed.status(), ObjectStatus::Failed);
+    }
 }
 
 #[test]

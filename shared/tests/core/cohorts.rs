@@ -53,6 +53,7 @@ fn percentages_are_read_and_said() {
         assert_eq!(Share::parse(bad), None, "{bad:?}");
     }
     assert!(Share::of_bp(0).is_none() && Share::of_bp(10_001).is_none() && Share::of_bp(-1).is_none());
+    assert!(share("100").is_all() && !share("99.99").is_all() && !share("0.01").is_all());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 use crate::money::currency;
 use payout_shared::{
     books::check_charge,
-    earning::{EarningKind as K, Maturity, counts},
+    earning::EarningKind as K,
     entries::{Booked, DisputeState, Entry, Fact, FactKind, Reserve, Sale, debit, due, plain_reversal, share},
 };
 use proptest::prelude::*;
@@ -247,33 +247,6 @@ fn amounts_beyond_64_bits_are_refused_and_shares_never_leave_their_whole() {
         (share(i64::MAX, i64::MAX, i64::MAX), share(7, 9, 3), share(7, -1, 3), share(7, 1, 0)),
         (i64::MAX, 7, 0, 0)
     );
-}
-
-#[test]
-fn every_kind_counts_when_it_should() {
-    let entry = |kind, amount_minor| Maturity {
-        kind,
-        amount_minor,
-        earned_at_ms: 5 * DAY,
-        available_on_ms: 9 * DAY,
-        is_sure: true,
-        has_transfer: true,
-    };
-    let early = |kind, amount| counts(&entry(kind, amount), DAY, DAY, 0);
-    for kind in K::ALL {
-        assert_eq!(early(kind, -1), !kind.is_reserve(), "{kind:?} takes");
-        assert_eq!(early(kind, 1), kind == K::CarryIn, "{kind:?} gives");
-        assert!(counts(&entry(kind, 1), 6 * DAY, 9 * DAY, DAY), "{kind:?} in its time");
-    }
-    let counts_at = |entry: Maturity, cutoff, instant, hold| counts(&entry, cutoff * DAY, instant * DAY, hold * DAY);
-    let sale = entry(K::Sale, 1);
-    assert!(!counts_at(sale, 5, 9, 0), "earned at the cutoff");
-    assert!(!counts_at(sale, 6, 8, 0), "not on the balance yet");
-    assert!(!counts_at(sale, 6, 9, 2), "held");
-    assert!(!counts_at(Maturity { is_sure: false, ..sale }, 6, 9, 0));
-    assert!(counts_at(Maturity { has_transfer: false, ..sale }, 6, 9, 0));
-    assert!(!counts_at(Maturity { has_transfer: false, ..entry(K::Adjustment, 1) }, 6, 9, 0));
-    assert!(counts_at(Maturity { has_transfer: false, ..entry(K::Adjustment, -1) }, 6, 9, 0));
 }
 
 /// Everything that may happen to a charge of 100.00, each with all that Stripe tells of it.

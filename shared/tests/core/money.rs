@@ -106,6 +106,14 @@ fn currencies_have_their_decimals_and_their_payout_unit() {
 }
 
 #[test]
+fn an_error_shows_currencies_and_countries_by_their_codes() {
+    assert_eq!(format!("{:?}", currency("USD")), "usd");
+    assert_eq!(format!("{:?}", payout_shared::policy::Country::parse("de").unwrap()), "DE");
+    let said = MoneyError::CurrencyMismatch(currency("usd"), currency("eur")).to_string();
+    assert_eq!(said, "usd and eur cannot be added: they are different currencies");
+}
+
+#[test]
 fn money_travels_as_minor_units_with_its_currency() {
     let money = Money::new(1234, currency("usd"));
     let json = serde_json::to_string(&money).unwrap();

@@ -2,6 +2,7 @@
 use crate::money::currency;
 use payout_shared::{
     holding::{self, CYCLE_GAP_MAX_DAYS, DAY_MS},
+    money::Money,
     policy::{Country, Policy, PolicyHistory, PolicyName, PolicySet, PolicyValue, PolicyVersion, Scope, Short, Source},
 };
 use proptest::prelude::*;
@@ -58,6 +59,7 @@ fn every_policy_has_one_name_a_default_that_is_a_value_and_a_reason() {
 fn values_are_read_strictly_and_said_with_their_unit() {
     for (of, text, stored, said) in [
         ("minimum.usd", "10", "10.00", "10.00 USD"),
+        ("minimum.usd", "0", "0.00", "0.00 USD"),
         ("minimum.jpy", "1000", "1000", "1,000 JPY"),
         ("cap.usd", "none", "none", "none"),
         ("reserve_percent", "2.5", "2.5", "2.5 %"),
@@ -79,6 +81,11 @@ fn values_are_read_strictly_and_said_with_their_unit() {
         ("reserve_percent", "2.555"),
         ("reserve_percent", "none"),
         ("reserve_percent", "5."),
+        ("reserve_percent", ".5"),
+        ("reserve_percent", "+5"),
+        ("reserve_percent", "-5"),
+        ("reserve_percent", ""),
+        ("hold_days", ""),
         ("hold_days", "-1"),
         ("hold_days", "+1"),
         ("hold_days", "none"),
@@ -107,11 +114,56 @@ fn the_newest_version_that_counts_by_then_is_in_force() {
     assert_eq!(history.in_force(name("hold_days"), 250).unwrap().id, 4);
     assert_eq!(history.in_force(name("hold_days"), 50), None);
     assert_eq!(history.at(50), PolicySet::default());
+    let shown: Vec<_> = history.versions().iter().map(|version| version.id).collect();
+    assert_eq!(shown, [1, 2, 4, 3, 5], "in the order in which they count");
     let same_moment = PolicyHistory::new(vec![
         version(2, "short", "skip", 1, Source::Person),
         version(1, "short", "fifo", 1, Source::Environment),
     ]);
     assert_eq!(same_moment.at(1).short(), Short::Skip, "of two from one moment, the later written");
+}
+
+/// A figure that was read in another one's place would pay too much, or too little, without a word.
+#[test]
+fn each_policy_that_is_set_is_the_one_that_is_read_and_no_other_changes() {
+    let (usd, eur, de) = (currency("usd"), currency("eur"), Country::parse("DE").unwrap());
+    let amount = |money: Option<Money>| money.map(|money| money.minor);
+    let read = |set: &PolicySet| {
+        [
+            ("minimum.usd", amount(set.minimum(usd))),
+            ("country_minimum.DE.usd", amount(set.country_minimum(de, usd))),
+            ("cap.usd", amount(set.cap(usd))),
+            ("run_cap.usd", amount(set.run_cap(usd))),
+            ("approval_above.usd", amount(set.approval_above(usd))),
+            ("drift_tolerance.usd", amount(set.drift_tolerance(usd))),
+            ("growth_cap_percent", set.growth_cap_bp()),
+            ("canary_fail_percent", Some(set.canary_fail_bp())),
+            ("reserve_percent", Some(set.reserve_bp())),
+            ("fee_percent", Some(set.fee_bp())),
+            ("canary_count", Some(set.canary_count())),
+            ("hold_days", Some(set.hold_days())),
+            ("bank_changed_days", Some(set.bank_changed_days())),
+            ("reserve_days", Some(set.reserve_days())),
+            ("settlement_days", Some(set.settlement_days())),
+        ]
+    };
+    let before = read(&PolicySet::default());
+    let said = before.map(|(_, value)| value);
+    let (none, days) = ([None; 7], [0, 0, 3, 0, 7].map(Some));
+    assert_eq!((&said[..7], &said[7..10], &said[10..]), (&none[..], &[2_000, 0, 1_000].map(Some)[..], &days[..]));
+    for (at, (text, _)) in before.iter().enumerate() {
+        let set = PolicySet::default().with(text, "42").unwrap();
+        let mut expected = before;
+        expected[at].1 = Some(if at < 10 { 4_200 } else { 42 });
+        assert_eq!(read(&set), expected, "{text}");
+        assert!(set.iter().any(|(of, value)| of == name(text) && value.number() == expected[at].1), "{text}");
+        assert_eq!(
+            (set.cap(eur), set.country_minimum(de, eur)),
+            (None, None),
+            "{text}: other currencies have their own"
+        );
+    }
+    assert_eq!((before.len() + 1, PolicySet::default().short()), (Policy::ALL.len(), Short::Fifo));
 }
 
 /// What a start writes, after these versions of hold_days, when the configuration says this.
@@ -156,7 +208,10 @@ fn stripes_holding_limit_is_by_country_and_counts_until_the_next_cycle() {
     assert!(holding::is_due(days_ago(90 - CYCLE_GAP_MAX_DAYS) - 1, now, of("DE")));
     assert!(!holding::is_due(days_ago(90), now, of("US")));
     assert!(holding::is_due(now, now, of("TH")), "no money lasts there until the next cycle");
-    assert!(!holding::is_alarming(days_ago(67), now, of("DE")) && holding::is_alarming(days_ago(68), now, of("DE")));
+    let three_quarters = now - (67 * DAY_MS + DAY_MS / 2);
+    assert!(
+        !holding::is_alarming(three_quarters, now, of("DE")) && holding::is_alarming(three_quarters - 1, now, of("DE"))
+    );
     assert_eq!(holding::fits(73, &[of("DE"), of("US")]), Ok(()));
     assert_eq!(holding::fits(74, &[of("US"), of("DE")]), Err((of("DE"), 90)));
     assert_eq!(holding::fits(0, &[of("TH")]), Ok(()), "to keep nothing back always fits");

@@ -5,7 +5,7 @@ use payout_shared::{
     money::Money,
     payout::PayoutState,
     plan::SkipReason,
-    retry::{Blame, NoRetry, RetryFacts, blame, retries_by_itself, retry, takes_retries},
+    retry::{BANK_HOLD, Blame, NoRetry, RetryFacts, blame, retries_by_itself, retry, takes_retries},
     run::RunState,
 };
 
@@ -86,4 +86,6 @@ fn a_bank_is_blamed_at_once_a_passing_cause_never_and_others_three_times_in_a_ro
     ] {
         assert_eq!(blame(cause, &row(&before)), said, "{cause} after {before:?}");
     }
+    let causes = [Blame::Nobody, Blame::Bank, Blame::Refusals].map(Blame::hold_cause);
+    assert_eq!(causes, [None, Some(BANK_HOLD), Some("refusals")], "only a new bank account lifts the bank's");
 }

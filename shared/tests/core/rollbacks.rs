@@ -149,7 +149,13 @@ fn an_answer_that_did_what_was_asked_moves_the_payout_and_no_other_does() {
         (AttemptKind::Cancel, object(ObjectStatus::Pending)),
         (AttemptKind::Cancel, PayoutObject { id: ObjectId::new("po_9"), ..object(ObjectStatus::Canceled) }),
         (AttemptKind::Reverse, PayoutObject { amount_minor: -4_999, ..reversal.clone() }),
-        (AttemptKind::Reverse, PayoutObject { original_payout: None, ..reversal }),
+        (AttemptKind::Reverse, PayoutObject { amount_minor: 5_000, ..reversal.clone() }),
+        (AttemptKind::Reverse, PayoutObject { currency: Currency::parse("eur").unwrap(), ..reversal.clone() }),
+        (AttemptKind::Reverse, PayoutObject { account: AccountId::new("acct_2"), ..reversal.clone() }),
+        (AttemptKind::Reverse, PayoutObject { mode: Mode::Live, ..reversal.clone() }),
+        (AttemptKind::Reverse, PayoutObject { original_payout: Some(ObjectId::new("po_9")), ..reversal.clone() }),
+        (AttemptKind::Reverse, PayoutObject { original_payout: None, ..reversal.clone() }),
+        (AttemptKind::Create, reversal),
     ] {
         let said = undone(&asked(kind), &answer(odd.clone()), false);
         assert!(said.event.is_none() && said.page && said.no_resend && said.ambiguous, "{odd:?}");
@@ -181,6 +187,54 @@ fn a_refusal_is_looked_up_a_limit_waits_and_a_lost_answer_is_unknown() {
     }
 }
 
+/// Everybody's limiter slows down for Stripe's limit and for nothing else; a person is called only for what can't be explained.
+#[test]
+fn a_limit_slows_down_for_all_a_misused_key_is_paged_and_should_not_retry_is_heeded() {
+    let cancel = asked(AttemptKind::Cancel);
+    let unreadable = |status| Sent::Unreadable { status, detail: "html".to_owned(), meta: AnswerMeta::default() };
+    for (sent, slow_down, page) in [
+        (error(429, "rate_limit"), true, false),
+        (unreadable(429), true, false),
+        (unreadable(502), false, false),
+        (error(401, ""), false, false),
+        (error(400, "rate_limit"), true, false),
+        (error(429, "lock_timeout"), false, false),
+        (error(409, "lock_timeout"), false, false),
+        (error(400, "payout_not_cancelable"), false, false),
+        (error(400, "idempotency_error"), false, true),
+        (error(500, ""), false, false),
+        (Sent::NeverLeft { detail: String::new() }, false, false),
+    ] {
+        for before in [false, true] {
+            let said = undone(&cancel, &sent, before);
+            assert_eq!((said.slow_down, said.page), (slow_down, page), "{sent:?} {before}");
+        }
+    }
+    let misused = undone(&cancel, &error(400, "idempotency_error"), false);
+    assert!(misused.ambiguous && misused.no_resend, "never under this key again, and who knows what it did");
+    for (should_retry, heeded) in [(Some(false), true), (Some(true), false), (None, false)] {
+        let meta = AnswerMeta { should_retry, ..AnswerMeta::default() };
+        let failed = Sent::Error { status: 500, error: StripeError::default(), meta: meta.clone() };
+        let cut = Sent::Unreadable { status: 502, detail: String::new(), meta };
+        assert_eq!([failed, cut].map(|sent| undone(&cancel, &sent, false).no_resend), [heeded; 2], "{should_retry:?}");
+    }
+}
+
+#[test]
+fn a_missing_object_is_everybodys_trouble_unless_the_account_is_named() {
+    let missing = |message: &str| {
+        let error = StripeError { message: Some(message.to_owned()), ..StripeError::default() };
+        undone(&asked(AttemptKind::Cancel), &Sent::Error { status: 404, error, meta: AnswerMeta::default() }, false)
+    };
+    assert_eq!(
+        missing("Unrecognized request URL").attempt,
+        AttemptState::Waiting,
+        "no bank account is named by a cancel"
+    );
+    let named = missing("No such account: 'acct_1'");
+    assert_eq!((named.attempt, named.no_resend), (AttemptState::Unknown, true), "its object is looked up");
+}
+
 #[test]
 fn the_object_decides_and_a_key_that_may_be_pruned_is_never_sent_again() {
     let sends = UndoSends { first_sent_ms: 0, last_sent_ms: HOUR, no_resend: false, ambiguous: true };
@@ -192,6 +246,15 @@ fn the_object_decides_and_a_key_that_may_be_pruned_is_never_sent_again() {
     for (kind, sends, object, at, after) in [
         (Cancel, sends, object(ObjectStatus::Canceled), 99 * DAY, AfterLook::Done),
         (Cancel, sends, object(ObjectStatus::InTransit), 0, AfterLook::Refused),
+        (Cancel, sends, object(ObjectStatus::Paid), 0, AfterLook::Refused),
+        (Cancel, sends, object(ObjectStatus::Failed), 0, AfterLook::Refused),
+        (
+            Cancel,
+            sends,
+            PayoutObject { reversed_by: Some(ObjectId::new("po_2")), ..pending.clone() },
+            0,
+            AfterLook::Again,
+        ),
         (Cancel, sends, pending.clone(), HOUR, AfterLook::Again),
         (Cancel, sends, pending.clone(), 23 * HOUR, AfterLook::Later),
         (Cancel, sends, pending.clone(), 26 * HOUR - 1, AfterLook::Later),
@@ -199,8 +262,10 @@ fn the_object_decides_and_a_key_that_may_be_pruned_is_never_sent_again() {
         (Cancel, refused, pending, 0, AfterLook::Refused),
         (Reverse, sends, reversed, 99 * DAY, AfterLook::Done),
         (Reverse, sends, paid.clone(), HOUR, AfterLook::Again),
-        (Reverse, refused, paid, HOUR, AfterLook::Refused),
+        (Reverse, refused, paid.clone(), HOUR, AfterLook::Refused),
         (Reverse, sends, object(ObjectStatus::Failed), HOUR, AfterLook::Refused),
+        (Reverse, sends, paid.clone(), -1, AfterLook::Later),
+        (Reverse, UndoSends { ambiguous: false, ..sends }, paid, 23 * HOUR, AfterLook::Refused),
     ] {
         assert_eq!(looked(kind, &sends, &object, at), after, "{kind:?} {object:?} at {at}");
     }

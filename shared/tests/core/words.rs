@@ -1,11 +1,17 @@
 //! Words that are stored and shown: each is read back as what it was, and nothing else is.
 use jiff::civil;
 use payout_shared::{
-    cohort::CohortKind,
+    approval::{RequestKind, RequestState},
+    attempt::{AttemptKind, AttemptState},
+    cohort::{CohortKind, gate::Verdict},
     earning::EarningKind,
+    entries::FactKind,
     id::{Mode, PayoutId, RunId},
     payout::{ObjectStatus, PayoutState},
     plan::SkipReason,
+    policy::{Policy, Source},
+    roles::Role,
+    rollback::Step,
     run::{RunKind, RunLabel, RunState},
 };
 use proptest::prelude::*;
@@ -17,11 +23,22 @@ fn one_word_each<T: Copy + Debug + PartialEq + serde::Serialize>(
     word: impl Fn(&T) -> &'static str,
     parse: impl Fn(&str) -> Option<T>,
 ) {
+    for one in all {
+        assert_eq!(serde_json::to_string(one).unwrap(), format!("{:?}", word(one)));
+    }
+    one_stored_word_each(all, word, parse);
+}
+
+/// The word in the database and the word that is read are one, and no two share it.
+fn one_stored_word_each<T: Copy + Debug + PartialEq>(
+    all: &[T],
+    word: impl Fn(&T) -> &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) {
     let words: BTreeSet<_> = all.iter().map(&word).collect();
     assert_eq!(words.len(), all.len(), "two of {all:?} share a word");
     for one in all {
         assert_eq!(parse(word(one)), Some(*one));
-        assert_eq!(serde_json::to_string(one).unwrap(), format!("{:?}", word(one)));
         assert_eq!(parse(&word(one).to_uppercase()), None);
         assert_eq!(parse(&format!(" {}", word(one))), None);
     }
@@ -38,6 +55,31 @@ fn every_stored_word_is_read_back_as_what_it_was() {
     one_word_each(&CohortKind::ALL, |it| it.as_str(), CohortKind::parse);
     one_word_each(&SkipReason::ALL, |it| it.as_str(), SkipReason::parse);
     one_word_each(&[Mode::Live, Mode::Test], |it| it.as_str(), Mode::parse);
+    one_word_each(
+        &[AttemptKind::Create, AttemptKind::Cancel, AttemptKind::Reverse],
+        |it| it.as_str(),
+        AttemptKind::parse,
+    );
+    one_word_each(&AttemptState::ALL, |it| it.as_str(), AttemptState::parse);
+    one_word_each(&Step::ALL, |it| it.as_str(), Step::parse);
+    one_word_each(&Role::ALL, |it| it.as_str(), Role::parse);
+    one_stored_word_each(&RequestKind::ALL, |it| it.as_str(), RequestKind::parse);
+    one_stored_word_each(&RequestState::ALL, |it| it.as_str(), RequestState::parse);
+    one_stored_word_each(&FactKind::ALL, |it| it.as_str(), FactKind::parse);
+    one_stored_word_each(&Source::ALL, |it| it.as_str(), Source::parse);
+}
+
+/// Scripts read these words out of `--json`: they are a promise.
+#[test]
+fn words_that_only_scripts_read_are_the_ones_they_always_were() {
+    let verdicts = [Verdict::Passed, Verdict::Undecided, Verdict::TooFew, Verdict::TooManyFailed];
+    assert_eq!(verdicts.map(Verdict::as_str), ["passed", "undecided", "too_few", "too_many_failed"]);
+    let units = [Policy::Cap, Policy::FeePercent, Policy::HoldDays, Policy::CanaryCount, Policy::Short];
+    assert_eq!(units.map(|policy| policy.measure().unit()), ["amount", "percent", "days", "payouts", ""]);
+    let sources = [FactKind::Sale, FactKind::Reversal, FactKind::FeeRefund, FactKind::Dispute, FactKind::Refund];
+    let objects = ["charge", "transfer_reversal", "fee_refund", "dispute", "refund"];
+    assert_eq!(sources.map(FactKind::source_type), objects, "an entry's identity is Stripe's object");
+    assert_eq!(FactKind::Debit.source_type(), "payout");
 }
 
 #[test]
@@ -64,6 +106,19 @@ fn active_and_unanswered_payouts_are_those_of_the_document() {
     assert_eq!(active, [S::Planned, S::Submitting, S::Unknown, S::Pending, S::InTransit]);
     let unanswered: Vec<_> = S::ALL.into_iter().filter(|state| state.is_unanswered()).collect();
     assert_eq!(unanswered, [S::Planned, S::Submitting, S::Unknown]);
+}
+
+#[test]
+fn a_run_is_open_until_it_is_completed_missed_or_given_up() {
+    use RunState as R;
+    let closed: Vec<_> = R::ALL.into_iter().filter(|state| !state.is_open()).collect();
+    assert_eq!(closed, [R::Completed, R::CompletedWithFailures, R::Settled, R::Missed, R::Aborted]);
+}
+
+#[test]
+fn a_rollback_acts_on_what_it_voids_cancels_reverses_or_finds_out() {
+    let acts: Vec<_> = Step::ALL.into_iter().filter(|step| step.acts()).collect();
+    assert_eq!(acts, [Step::Void, Step::Cancel, Step::Reverse, Step::Resolve]);
 }
 
 #[test]
