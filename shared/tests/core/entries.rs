@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const DAY: i64 = 86_400_000;
 
 /// A sale of 100.00 of which 90.00 is the creator's, a tenth of it kept back for 30 days.
-fn sale() -> Sale {
+pub(crate) fn sale() -> Sale {
     Sale {
         charge: "ch_1".to_owned(),
         gross_minor: 10_000,
@@ -26,7 +26,7 @@ fn sale() -> Sale {
     }
 }
 
-fn fact(kind: FactKind, id: &str, amount_minor: i64, at_ms: i64) -> Fact {
+pub(crate) fn fact(kind: FactKind, id: &str, amount_minor: i64, at_ms: i64) -> Fact {
     Fact {
         id: id.to_owned(),
         kind,
@@ -46,11 +46,11 @@ fn fact(kind: FactKind, id: &str, amount_minor: i64, at_ms: i64) -> Fact {
     }
 }
 
-fn reversal(id: &str, amount_minor: i64, at_ms: i64) -> Fact {
+pub(crate) fn reversal(id: &str, amount_minor: i64, at_ms: i64) -> Fact {
     fact(FactKind::Reversal, id, amount_minor, at_ms)
 }
 
-fn dispute(amount_minor: i64, status: &str, at_ms: i64) -> Fact {
+pub(crate) fn dispute(amount_minor: i64, status: &str, at_ms: i64) -> Fact {
     Fact { status: status.to_owned(), ..fact(FactKind::Dispute, "dp_1", amount_minor, at_ms) }
 }
 

@@ -7,6 +7,7 @@ mod approvals;
 mod books;
 mod breakers;
 mod calendar;
+mod charges;
 mod claims;
 mod cohorts;
 mod documented;
