@@ -117,7 +117,7 @@ pub struct Fact {
     pub at_ms: i64,
     /// When Stripe said that status.
     pub said_ms: i64,
-    /// When the money comes, where it says that.
+    /// When the money comes, where it says that; the latest that was said.
     pub due_ms: Option<i64>,
     /// The object that the account's balance transaction names.
     pub balance_source: Option<String>,
@@ -164,8 +164,9 @@ impl Fact {
             next.status.clone_from(&news.status);
             next.said_ms = news.said_ms;
             next.amount_minor = news.amount_minor;
-            next.due_ms = news.due_ms.or(self.due_ms);
         }
+        // Of several the latest, so that it can't hang on which of them was told first.
+        next.due_ms = self.due_ms.max(news.due_ms);
         next.at_ms = self.at_ms.min(news.at_ms);
         next.charge = self.charge.clone().or_else(|| news.charge.clone());
         next.account = self.account.clone().or_else(|| news.account.clone());

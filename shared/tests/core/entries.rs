@@ -326,6 +326,37 @@ proptest! {
         prop_assert_eq!(ids.len(), before, "each entry has an identity of its own");
     }
 
+    /// An answer, an event and a listing of one object come in any order; what is kept of it is kept as if they had come in any other.
+    #[test]
+    fn what_is_known_of_an_object_does_not_hang_on_the_order_in_which_it_was_told(
+        kind in prop::sample::select(vec![FactKind::Debit, FactKind::Dispute]),
+        news in prop::collection::vec((0..9_usize, 0..4_i64, 1..3_i64, prop::option::of(5..8_i64), any::<[bool; 3]>()), 1..6),
+        swaps in prop::collection::vec(any::<[prop::sample::Index; 2]>(), 0..6),
+    ) {
+        const WORDS: [&str; 9] = [
+            "pending", "in_transit", "paid", "failed", "canceled", "warning_needs_response", "needs_response", "won", "lost",
+        ];
+        let mut told: Vec<Fact> = news.into_iter().map(|(word, said_ms, amount, due_ms, [charge, account, settled])| Fact {
+            status: WORDS[word].to_owned(),
+            said_ms,
+            due_ms,
+            charge: charge.then(|| "ch_1".to_owned()),
+            account: account.then(|| "acct_1".into()),
+            settled_minor: settled.then_some(1),
+            ..fact(kind, "po_1", -amount, said_ms)
+        }).collect();
+        let known = |told: &[Fact]| told.iter().skip(1).fold(told[0].clone(), |known, news| known.with(news).unwrap_or(known));
+        let once = known(&told);
+        for [one, other] in swaps {
+            let (one, other) = (one.index(told.len()), other.index(told.len()));
+            told.swap(one, other);
+        }
+        prop_assert_eq!(known(&told), once.clone());
+        for news in &told {
+            prop_assert_eq!(once.with(news), None, "told again");
+        }
+    }
+
     /// Reserves cancel out, holds are never more than what is left of the sale, nothing turns its sign.
     #[test]
     fn pairs_cancel_out_and_nothing_underflows(facts in history(), bp in 0..=10_000_i64) {

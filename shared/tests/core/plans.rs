@@ -4,7 +4,7 @@ use payout_shared::{
     cohort::Place,
     id::{AccountId, CreatorId, DestinationId},
     money::{Money, MoneyError},
-    plan::{AccountFacts, BankFacts, Decision, PlanRules, PurseFacts, SkipReason, decide, guard},
+    plan::{AccountFacts, BankFacts, Decision, PlanRules, PurseFacts, SkipReason, decide, guard, is_alarming},
     policy::{Country, PolicySet},
     short::StripeFacts,
 };
@@ -278,6 +278,17 @@ fn money_that_stripe_would_not_hold_until_the_next_cycle_is_paid_below_our_own_m
     let facts = with(old);
     let Decision::Skip { sentence, .. } = decide(&facts, &floored).unwrap() else { panic!("below the floor") };
     assert_eq!(sentence, "needs 0.50 USD more to reach the 3.00 USD minimum", "the country's floor stays");
+}
+
+#[test]
+fn somebody_is_told_of_money_that_lies_long_where_its_age_and_country_are_known() {
+    let lain = |days: i64, country: Option<Country>| {
+        let facts = with(|f| (f.oldest_available_ms, f.country) = (Some(NOW_MS - days * 86_400_000), country));
+        is_alarming(&facts, &rules())
+    };
+    assert!(lain(68, Country::parse("DE")) && !lain(67, Country::parse("DE")));
+    assert!(!lain(68, Country::parse("US")) && !lain(999, None), "no limit is known");
+    assert!(!is_alarming(&with(|f| f.oldest_available_ms = None), &rules()), "nothing lies there");
 }
 
 #[test]

@@ -212,6 +212,8 @@ fn stripes_holding_limit_is_by_country_and_counts_until_the_next_cycle() {
     assert!(
         !holding::is_alarming(three_quarters, now, of("DE")) && holding::is_alarming(three_quarters - 1, now, of("DE"))
     );
+    assert!(!holding::is_alarming(now - 7 * DAY_MS - DAY_MS / 2, now, of("TH")));
+    assert!(holding::is_alarming(now - 8 * DAY_MS, now, of("TH")));
     assert_eq!(holding::fits(73, &[of("DE"), of("US")]), Ok(()));
     assert_eq!(holding::fits(74, &[of("US"), of("DE")]), Err((of("DE"), 90)));
     assert_eq!(holding::fits(0, &[of("TH")]), Ok(()), "to keep nothing back always fits");

@@ -58,6 +58,11 @@ fn what_was_chosen_meets_unit_and_minimum_again() {
         Decision::Skip { reason, .. } => assert_eq!(reason, SkipReason::StripeShort),
         pay @ Decision::Pay { .. } => panic!("under the minimum: {pay:?}"),
     }
+    for (available, sum, paid) in [(1_500, 1_000, true), (1_500, 1_500, true), (1_500, 1_501, false)] {
+        let decided = chosen(holding(available, facts("usd", 5_000)), sum);
+        let pays = matches!(decided, Decision::Pay { amount, .. } if amount.minor == sum);
+        assert_eq!(pays, paid, "{sum} of {available}: a choice from before the balance fell is none");
+    }
 }
 
 #[test]
