@@ -218,6 +218,14 @@ fn a_limit_slows_down_for_all_a_misused_key_is_paged_and_should_not_retry_is_hee
         let cut = Sent::Unreadable { status: 502, detail: String::new(), meta };
         assert_eq!([failed, cut].map(|sent| undone(&cancel, &sent, false).no_resend), [heeded; 2], "{should_retry:?}");
     }
+    // What is known for sure isn't asked of Stripe's word: done is done, and what a limit kept out leaves later.
+    let meta = AnswerMeta { should_retry: Some(false), ..AnswerMeta::default() };
+    let canceled = Sent::Object { object: object(ObjectStatus::Canceled), meta: meta.clone() };
+    let limited = Sent::Error { status: 429, error: StripeError::default(), meta };
+    for (sent, attempt) in [(canceled, AttemptState::Executed), (limited, AttemptState::Waiting)] {
+        let said = undone(&cancel, &sent, false);
+        assert_eq!((said.attempt, said.no_resend), (attempt, false));
+    }
 }
 
 #[test]
