@@ -160,7 +160,7 @@ impl Fact {
             (self.rank(), self.said_ms, self.status.as_str(), self.amount_minor),
             (news.rank(), news.said_ms, news.status.as_str(), news.amount_minor),
         );
-        if after > before {
+        if after >= before {
             next.status.clone_from(&news.status);
             next.said_ms = news.said_ms;
             next.amount_minor = news.amount_minor;

@@ -110,6 +110,11 @@ fn rows() -> Vec<(&'static str, Sent, Class)> {
             error(403, "account_invalid", "no access to account 'acct_12'"),
             C::RunLevel,
         ),
+        (
+            "400 account_invalid that names another",
+            error(400, "account_invalid", "no access to account 'acct_12'"),
+            C::RunLevel,
+        ),
         ("403 naming another account", error(403, "", "No such account: acct_12 or xacct_1"), C::RunLevel),
         ("403", error(403, "", "Payouts are not available to you"), C::RunLevel),
         ("404", error(404, "", "Unrecognized request URL (POST: /v1/payout)."), C::RunLevel),

@@ -226,6 +226,8 @@ fn a_creator_of_two_currencies_is_ranked_where_they_are_higher() {
     assert_eq!(picks.len(), 8, "each creator once");
     let first = picks.iter().find(|pick| pick.earner.creator.as_str() == "c0").unwrap();
     assert_eq!((first.quarter, first.earner.currency), (1, currency("usd")));
+    let last = picks.iter().find(|pick| pick.earner.creator.as_str() == "c7").unwrap();
+    assert_eq!((last.quarter, last.earner.currency), (1, currency("jpy")));
 }
 
 fn any_earners() -> impl Strategy<Value = Vec<Earner>> {

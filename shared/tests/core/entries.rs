@@ -154,6 +154,9 @@ fn a_reversal_takes_the_place_of_the_hold_at_once() {
     let last: Vec<_> = books.entries.iter().rev().take(4).map(|entry| (entry.kind, entry.amount_minor)).collect();
     assert!(last.contains(&(K::Refund, -5_000)) && last.contains(&(K::DisputeRelease, 4_500)), "{last:?}");
     assert_eq!(books.sum(K::DisputeHold) + books.sum(K::DisputeRelease), 0);
+    // At the same moment: it replaces its half of the hold, and isn't taken off twice.
+    let at_once = told(&[dispute(10_000, "needs_response", 15 * DAY), reversal("trr_1", 5_000, 15 * DAY)]);
+    assert_eq!((at_once.sum(K::DisputeHold), at_once.sum(K::DisputeRelease)), (-9_000, 4_500));
 }
 
 #[test]
@@ -170,6 +173,15 @@ fn won_releases_and_lost_stays_with_a_marker() {
     late.tell(&dispute(10_000, "needs_response", 15 * DAY));
     late.book();
     assert_eq!(late.sums(), lost.sums());
+    // Held first and lost later: the marker is no part of the hold.
+    let mut held = told(&[dispute(10_000, "needs_response", 15 * DAY)]);
+    for _ in 0..2 {
+        held.tell(&Fact { said_ms: 20 * DAY, ..dispute(10_000, "lost", 15 * DAY) });
+        held.book();
+    }
+    let markers: Vec<_> = held.entries.iter().filter(|entry| entry.kind == K::DisputeLost).collect();
+    assert_eq!((markers.len(), markers[0].amount_minor, markers[0].available_on_ms), (1, 0, 15 * DAY));
+    assert_eq!(held.sums(), lost.sums());
 }
 
 #[test]
@@ -233,6 +245,8 @@ fn a_debit_is_there_until_it_fails() {
     assert_eq!(debit(&debit_of("failed"), &[]).unwrap(), None, "one that is told of only when it has failed");
     assert_eq!(debit_of("paid").with(&debit_of("failed")).unwrap().status, "failed");
     assert_eq!(debit_of("failed").with(&debit_of("paid")), None);
+    assert_eq!(debit_of("canceled").with(&debit_of("paid")), None);
+    assert_eq!(debit_of("paid").with(&debit_of("pending")), None, "a late event takes nothing back");
     let taken = plain_reversal(&reversal("trr_9", 400, DAY), &[]).unwrap().unwrap();
     assert_eq!((taken.kind, taken.amount_minor), (K::Refund, -400));
 }

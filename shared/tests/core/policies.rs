@@ -52,6 +52,9 @@ fn every_policy_has_one_name_a_default_that_is_a_value_and_a_reason() {
     ] {
         assert!(PolicyName::parse(wrong).is_err(), "{wrong}");
     }
+    for wrong in ["", "U", "USA", "U1", "é", "U "] {
+        assert_eq!(Country::parse(wrong), None, "{wrong:?}");
+    }
     assert!(PolicyName::parse("minimum").unwrap_err().contains("write minimum.<cur>"));
 }
 
