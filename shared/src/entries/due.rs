@@ -27,7 +27,8 @@ pub fn due(sale: &Sale, facts: &[(Fact, bool)], booked: &[Booked]) -> Result<Vec
         was_booked || booked.iter().any(|entry| super::is_of(entry, fact.kind.source_type(), &fact.id))
     };
     let (mut known, mut news): (Vec<&Fact>, Vec<&Fact>) = (Vec::new(), Vec::new());
-    let mut causes: Vec<Option<&Fact>> = vec![None];
+    // What was told anew of a known fact is the cause of what it changes; then the sale itself; then what is new, in its order.
+    let mut causes: Vec<Option<&Fact>> = Vec::new();
     for (fact, was_booked) in facts {
         if is_known(fact, *was_booked) {
             known.push(fact);
@@ -37,6 +38,7 @@ pub fn due(sale: &Sale, facts: &[(Fact, bool)], booked: &[Booked]) -> Result<Vec
         }
     }
     news.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
+    causes.push(None);
     causes.extend(news.into_iter().map(Some));
     let mut entries = Vec::new();
     for cause in causes {

@@ -165,6 +165,14 @@ fn won_releases_and_lost_stays_with_a_marker() {
     won.tell(&dispute(10_000, "won", 15 * DAY));
     won.book();
     assert_eq!((won.sum(K::DisputeHold), won.sum(K::DisputeRelease)), (-9_000, 9_000));
+    for entry in won.entries.iter().filter(|entry| matches!(entry.kind, K::DisputeHold | K::DisputeRelease)) {
+        assert_eq!(
+            (entry.source_type, entry.source_id.as_str()),
+            ("dispute", "dp_1"),
+            "{:?} names its dispute",
+            entry.kind
+        );
+    }
     let lost = told(&[dispute(10_000, "lost", 15 * DAY)]);
     assert_eq!((lost.sum(K::DisputeHold), lost.sum(K::DisputeRelease), lost.sum(K::ReserveHold)), (-9_000, 0, 0));
     assert_eq!(lost.entries.iter().filter(|entry| entry.kind == K::DisputeLost).count(), 1);
