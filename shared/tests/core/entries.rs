@@ -173,6 +173,10 @@ fn won_releases_and_lost_stays_with_a_marker() {
             entry.kind
         );
     }
+    for status in ["warning_closed", "needs_response", "under_review", "won"] {
+        let books = told(&[dispute(10_000, status, 15 * DAY)]);
+        assert!(books.entries.iter().all(|entry| entry.kind != K::DisputeLost), "{status} is not lost");
+    }
     let lost = told(&[dispute(10_000, "lost", 15 * DAY)]);
     assert_eq!((lost.sum(K::DisputeHold), lost.sum(K::DisputeRelease), lost.sum(K::ReserveHold)), (-9_000, 0, 0));
     assert_eq!(lost.entries.iter().filter(|entry| entry.kind == K::DisputeLost).count(), 1);
