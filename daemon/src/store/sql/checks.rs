@@ -27,10 +27,16 @@ pub(super) fn list_from(listed_ms: i64, started_ms: i64) -> i64 {
     listed_ms.saturating_sub(LIST_AGAIN_MS).max(started_ms)
 }
 
-/// Words that are true of a look `k` that is fresh now.
+/// Words that are true of a look `k` that is fresh now. One from before a payout of its purse that had been sent was given up is none: had
+/// Stripe executed it nevertheless, only a look from after that shows it, before its earnings leave again.
 pub(super) fn push_fresh(query: &mut QueryBuilder<DB>, now_ms: i64) {
     query.push("k.read_at_ms >= ").push_bind(now_ms.saturating_sub(FRESH_MS));
     query.push(" AND k.read_at_ms <= ").push_bind(now_ms);
+    query.push(
+        " AND NOT EXISTS (SELECT 1 FROM creator_payouts v WHERE v.account_id = k.account_id AND v.currency = k.currency \
+         AND v.attempts > 0 AND v.released_at_ms > k.read_at_ms AND v.released_at_ms <= ",
+    );
+    query.push_bind(now_ms).push(")");
 }
 
 /// The first payouts of a run that are due, as `c`, whether their purses were looked at or not; or of those only that were sent before and

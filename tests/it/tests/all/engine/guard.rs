@@ -199,6 +199,26 @@ async fn a_put_back_payout_meets_the_guard_again() {
     world.books_equal().await;
 }
 
+/// What Stripe's limit refused may have been executed nevertheless, by a copy that the network made: only Stripe can tell.
+#[tokio::test]
+async fn earnings_of_a_payout_that_was_sent_and_given_up_leave_again_only_after_a_look_that_is_newer() {
+    let mut world = World::with(&[5_000, 6_000]).await;
+    world.stripe.trouble(Some(&account(0)), 1, Trouble::LimitedThenCopied);
+    world.scheduled().await;
+    world
+        .until("put back", async |world| {
+            world.payout_column(0, "attempts").await == "1" && world.payout(0).await == "planned"
+        })
+        .await;
+    world.refund(0, 1_000).await;
+    world.settle().await;
+    assert_eq!(world.executed(0).iter().map(|row| row.amount).collect::<Vec<_>>(), [5_000], "paid twice");
+    assert_eq!(world.executed(1).len(), 1, "the others are paid");
+    assert_eq!(world.held(0).await, ["late_execution"]);
+    let told = "SELECT COUNT(*) FROM journal WHERE action = 'payout.late_execution'";
+    assert_eq!(world.probe.number(told).await, 1);
+}
+
 #[tokio::test]
 async fn an_unknown_payout_whose_guard_is_shut_is_listed_and_not_sent_again() {
     let mut world = World::of(1).await;
