@@ -34,6 +34,7 @@ mod restored;
 mod reversals;
 mod rollback;
 mod runs;
+mod sent_back;
 mod sim;
 mod swapped;
 mod sweep;
