@@ -66,6 +66,9 @@ fn impossible(fault: Fault, from: PayoutState, to: PayoutState) -> Option<&'stat
     match (from, to) {
         (InTransit, Canceled) => Some("Stripe cancels only what is pending"),
         (Canceled, Failed) => Some("Stripe never fails what it has canceled"),
+        (Settled, Returned) => Some(
+            "these banks send back within half a day, and a week passes before: engine::sent_back has a slower one",
+        ),
         (Planned, Voided) if matches!(kind(fault), Kind::Ambiguous | Kind::Refused) => {
             Some("after such an answer it is planned again only as a retry, and a retry is given up, not voided")
         }
