@@ -1,5 +1,7 @@
 //! The house rules that a machine can check: who may depend on whom (from `cargo metadata`), and what is at home where (from
 //! the text of the sources). docs/architecture.md says them in words; a rule that isn't here or in clippy isn't kept for long.
+mod bugs;
+
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},

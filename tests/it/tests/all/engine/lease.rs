@@ -1,5 +1,6 @@
 //! The lease: one engine at a time; whoever lost it writes nothing and sends nothing, and what it left on the wire is waited for.
 use super::{
+    rollback::confirm,
     trouble::Trouble,
     world::{TIMEOUT_MS, World},
 };
@@ -166,6 +167,52 @@ async fn nothing_leaves_after_its_window_or_its_lease() {
         assert_eq!(world.state(&run).await, RunState::Completed);
         assert_eq!(world.stripe.left().len(), 3, "{frozen_ms}");
         assert_eq!(world.stripe.listings(), 0, "it never left: nothing is unknown");
+        world.books_equal().await;
+    }
+}
+
+/// Shorter than a request's own window, as what is left of a lease is when its renewal comes late, milliseconds.
+const SHORT_LEASE_MS: i64 = 3_000;
+
+/// The process freezes for so long between the commit of its intents and the first write; how many requests left until it was awake again.
+async fn left_after_a_freeze_of(frozen_ms: i64, world: &mut World) -> usize {
+    let before = world.stripe.left().len();
+    world.stripe.trouble(None, 1, Trouble::Frozen(frozen_ms));
+    world.until("the freeze", async |world| !world.stripe.take_met().is_empty()).await;
+    world.stripe.left().len() - before
+}
+
+async fn with_a_short_lease() -> (World, payoutd::store::types::RunRow) {
+    let mut world = World::of(3).await;
+    world.settings.lease_ms = SHORT_LEASE_MS;
+    world.let_the_lease_age();
+    let run = world.scheduled().await;
+    (world, run)
+}
+
+/// Its window is longer than what is left of the lease: the lease counts.
+#[tokio::test]
+async fn a_create_leaves_only_while_the_lease_lasts() {
+    for (frozen_ms, leaves) in [(1_500, true), (SHORT_LEASE_MS + 1, false)] {
+        let (mut world, run) = with_a_short_lease().await;
+        assert_eq!(left_after_a_freeze_of(frozen_ms, &mut world).await > 0, leaves, "frozen for {frozen_ms} ms");
+        world.settle().await;
+        assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 3));
+        assert_eq!(world.stripe.listings(), 0, "it never left: nothing is unknown");
+        world.books_equal().await;
+    }
+}
+
+/// The same for what takes money back.
+#[tokio::test]
+async fn a_cancel_leaves_only_while_the_lease_lasts() {
+    for (frozen_ms, leaves) in [(1_500, true), (SHORT_LEASE_MS + 1, false)] {
+        let (mut world, run) = with_a_short_lease().await;
+        world.settle().await;
+        confirm(&world, &run).await;
+        assert_eq!(left_after_a_freeze_of(frozen_ms, &mut world).await > 0, leaves, "frozen for {frozen_ms} ms");
+        world.settle().await;
+        assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Aborted, 6));
         world.books_equal().await;
     }
 }
