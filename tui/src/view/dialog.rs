@@ -7,7 +7,7 @@ use super::{
 use crate::{
     app::{
         App,
-        dialog::{Dialog, Target, resume_blocked},
+        dialog::{Dialog, Target, resume_blocked, resume_target},
         form::{Field, Form},
         input::Input,
     },
@@ -78,7 +78,11 @@ fn resume(canvas: &mut Canvas<'_, '_>, app: &App, target: &Target, form: &Form) 
         Some(run) => (&run.paused_by, &run.pause_reason),
         None => (&daemon.paused_by, &daemon.pause_reason),
     };
-    popup.put(0, 1, &text::cut(&format!("paused by {by}: {why}"), 72), Tone::Plain);
+    let paused = match resume_target(app) {
+        Some((now, _)) if now.run_id == target.run_id => format!("paused by {by}: {why}"),
+        Some(_) | None => "it isn't paused any more: Esc".to_owned(),
+    };
+    popup.put(0, 1, &text::cut(&paused, 72), Tone::Plain);
     if let Some(run) = app.live.open_run() {
         let left: Vec<String> =
             run.money.iter().map(|m| text::money_of(m.total_minor.saturating_sub(m.sent_minor), &m.currency)).collect();

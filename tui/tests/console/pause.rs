@@ -1,5 +1,8 @@
 //! Pause and resume: friction follows danger, and the screen never claims what the daemon didn't say.
-use crate::fixtures::{RUN, beat, blank, console, delta, key, parts, press, run, snapshot, wait};
+use crate::{
+    fixtures::{RUN, beat, blank, console, delta, key, parts, press, run, snapshot, wait},
+    snapshots::{draw, rows},
+};
 use payout::app::{App, Failure, FailureKind, Msg, Reply, Request, dialog::Dialog, key::Key, standing, update};
 use payout_proto::v1;
 
@@ -186,6 +189,18 @@ fn nothing_paused_means_nothing_to_resume() {
     let mut app = console(80, 24, "running");
     press(&mut app, "R");
     assert!(app.dialog.is_none());
+}
+
+/// Somebody took the run back while the dialog was open.
+#[test]
+fn a_resume_dialog_says_when_its_run_is_not_paused_any_more() {
+    let mut app = console(80, 24, "paused");
+    open_resume(&mut app);
+    let says = |app: &App, words: &str| rows(&draw(app, false)).iter().any(|row| row.contains(words));
+    assert!(says(&app, "paused by") && !says(&app, "any more"));
+    state(&mut app, 2, "aborting", 0);
+    assert!(says(&app, "it isn't paused any more: Esc") && !says(&app, "paused by"));
+    assert!(press(&mut app, "y").is_empty());
 }
 
 #[test]

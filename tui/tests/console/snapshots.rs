@@ -18,7 +18,7 @@ pub(crate) fn draw(app: &App, colour: bool) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-fn rows(buffer: &Buffer) -> Vec<String> {
+pub(crate) fn rows(buffer: &Buffer) -> Vec<String> {
     let width = usize::from(buffer.area.width.max(1));
     buffer
         .content
