@@ -4,11 +4,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What can be wrong. One sentence is kept for each.
+/// What can be wrong, the gravest first: a screen with room for one sentence shows that. One is kept for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
     /// The database doesn't answer.
     Database,
+    /// The books were restored from a backup: nothing leaves until they have caught up.
+    Restored,
     /// The figures on screens aren't renewed.
     Figures,
     /// Another daemon holds the lease.
@@ -27,8 +29,6 @@ pub enum Topic {
     Holding,
     /// Stripe holds something else in a purse than the books say.
     Drift,
-    /// The books were restored from a backup: nothing leaves until they have caught up.
-    Restored,
     /// Where the journal stands can't be kept outside the database.
     Witness,
     /// What webhooks may have lost can't be asked for.
@@ -60,9 +60,22 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&topic)
     }
 
-    /// Everything that is wrong; empty = all is well.
+    /// Everything that is wrong, the gravest first; empty = all is well.
     #[must_use]
     pub fn sentences(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_everything_back_is_said_before_what_drifts() {
+        let health = Health::default();
+        health.bad(Topic::Drift, "a purse drifts");
+        health.bad(Topic::Restored, "these books are a backup");
+        assert_eq!(health.sentences(), ["these books are a backup", "a purse drifts"]);
     }
 }
