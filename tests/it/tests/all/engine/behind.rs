@@ -3,19 +3,25 @@ use super::{
     sweeps::{HOUR, book_what_waits, lose, on_both},
     world::{World, account},
 };
-use crate::databases::START_MS;
+use crate::databases::{Database, START_MS};
 use payout_shared::run::RunState;
 use payoutd::stripe::ReadError;
 
-#[tokio::test]
-async fn a_plan_waits_for_the_sweep_that_is_due_but_not_for_ever() {
-    let mut world = World::of(1).await;
+/// A sale is booked, and then the daemon is gone; the sale's charge.
+async fn sold_and_gone(database: Database) -> (World, serde_json::Value) {
+    let mut world = World::on(database, &[1_000]).await;
     world.steps(3).await;
     let charge = world.sell(&account(0), 10_000, "usd");
     world.deliver().await;
     world.settle().await;
     book_what_waits(&mut world).await;
     world.crash();
+    (world, charge)
+}
+
+#[tokio::test]
+async fn a_plan_waits_for_the_sweep_that_is_due_but_not_for_ever() {
+    let (mut world, charge) = sold_and_gone(Database::sqlite()).await;
     // Nobody was here for half a day, and a refund was lost meanwhile.
     world.give_back(&charge, 10_000, true, false);
     lose(&world);
@@ -50,13 +56,7 @@ async fn fill_the_inbox(world: &World, count: i64) {
 async fn a_plan_waits_until_everything_that_was_told_or_found_before_it_was_looked_at() {
     for is_told in [false, true] {
         on_both(async |database| {
-            let mut world = World::on(database, &[1_000]).await;
-            world.steps(3).await;
-            let charge = world.sell(&account(0), 10_000, "usd");
-            world.deliver().await;
-            world.settle().await;
-            book_what_waits(&mut world).await;
-            world.crash();
+            let (mut world, charge) = sold_and_gone(database).await;
             // Nobody was here for half a day, in which Stripe had a lot to tell; the last was a refund.
             world.give_back(&charge, 10_000, true, false);
             let told = world.stripe.twin.take_events();

@@ -29,6 +29,11 @@ pub(super) struct Met {
     seen: i64,
 }
 
+/// What a cell is called.
+pub(super) fn cell(fault: Fault, (from, to): Move) -> String {
+    format!("{fault:?}: {} > {}", from.as_str(), to.as_str())
+}
+
 /// Every move that the transition function knows.
 pub(super) fn moves() -> BTreeSet<Move> {
     let standings =
@@ -104,7 +109,7 @@ impl Coverage {
         let mut wrong = Vec::new();
         for fault in Fault::ALL {
             for (from, to) in moves() {
-                let cell = format!("{fault:?}: {} > {}", from.as_str(), to.as_str());
+                let cell = cell(fault, (from, to));
                 match (self.cells.get(&(fault, (from, to))), impossible::why(fault, (from, to))) {
                     (None, None) => wrong.push(format!("{cell} was seen in no seed")),
                     (None, Some(Why::Rare(why))) if rare => wrong.push(format!("{cell} was seen in no seed ({why})")),

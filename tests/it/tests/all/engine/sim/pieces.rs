@@ -1,7 +1,7 @@
 //! A soak in pieces: what earlier ones have covered is kept in the file that `PAYOUTD_COVERAGE` names, and counted in. It holds for the code
 //! that they walked: with other code begins another file.
 use super::{
-    coverage::{Coverage, Move, moves},
+    coverage::{Coverage, cell, moves},
     fault::Fault,
 };
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,6 @@ pub(super) struct Pieces {
     moves: u64,
     faults: BTreeMap<String, u64>,
     cells: BTreeMap<String, u64>,
-}
-
-fn cell(fault: Fault, (from, to): Move) -> String {
-    format!("{fault:?}: {} > {}", from.as_str(), to.as_str())
 }
 
 fn file() -> Option<PathBuf> {
