@@ -60,6 +60,11 @@ impl Progress {
         self.is_planned() && self.count(&["planned", "submitting"]) == 0 && self.count(&["unknown"]) > 0
     }
 
+    /// Whoever waits for one more execution waits in vain: all was sent, and at most an unknown one may be asked about again.
+    pub(crate) fn all_is_sent(&self) -> bool {
+        self.is_finished() || self.only_unknown_is_left()
+    }
+
     /// Stripe's bank has answered for every payout.
     pub(crate) fn is_settled_at_banks(&self) -> bool {
         self.count(&["pending", "in_transit"]) == 0
@@ -94,6 +99,15 @@ mod tests {
         assert!(progress.only_unknown_is_left() && !progress.is_finished());
         assert_eq!(progress.to_string(), "running        4 of 7 answered  unknown 3  paid 4  in flight 2");
         assert_eq!(Progress::read(&json!({"error": "x"})), None);
+    }
+
+    #[test]
+    fn after_a_blow_to_the_last_ones_nothing_more_is_waited_for() {
+        let progress = |state: &str, counts: Value| Progress::read(&json!({"state": state, "states": counts})).unwrap();
+        assert!(progress("running", json!({"unknown": 1, "paid": 280})).all_is_sent());
+        assert!(progress("completed", json!({"paid": 281})).all_is_sent());
+        assert!(!progress("running", json!({"unknown": 1, "submitting": 1})).all_is_sent());
+        assert!(!progress("running", json!({"paid": 3, "planned": 1})).all_is_sent());
     }
 
     #[test]

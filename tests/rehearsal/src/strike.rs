@@ -167,11 +167,14 @@ impl<'a> Strike<'a> {
         self.goes_on(Instant::now(), &format!("SIGSTOP of the only daemon for {ms} ms")).await
     }
 
-    /// Something more is executed, or the run is over.
+    /// Something more is executed, or the blow came when all was sent.
     async fn goes_on(&mut self, from: Instant, what: &str) -> anyhow::Result<Told> {
         let executed = self.stage.twin.executed().await?;
         let deadline = Instant::now() + PATIENCE;
-        while self.stage.twin.executed().await? == executed && !self.told.borrow().is_finished() {
+        while self.stage.twin.executed().await? == executed {
+            if self.told.borrow().all_is_sent() {
+                return Ok(Told { text: format!("{what}: all was sent"), wrong: Vec::new() });
+            }
             if Instant::now() > deadline {
                 bail!("{what}: nothing more was executed for {} s", PATIENCE.as_secs());
             }

@@ -48,7 +48,8 @@ fn a_full_disk_is_waited_for_and_nothing_stays_locked() {
 fn chaos_loses_and_doubles_nothing_on_postgresql() {
     let seed = seed();
     println!("PAYOUTD_SEED={seed}");
-    let args = format!("--creators 300 --own-postgres --daemons 2 --chaos 3 --seed {seed} {PATIENT} {FAULTS}");
+    let args =
+        format!("--creators 300 --speed 5 --own-postgres --daemons 2 --chaos 3 --seed {seed} {PATIENT} {FAULTS}");
     must_have_survived(&Rehearsed::of(&args), 3);
 }
 
@@ -56,7 +57,7 @@ fn chaos_loses_and_doubles_nothing_on_postgresql() {
 fn chaos_loses_and_doubles_nothing_on_sqlite() {
     let seed = seed();
     println!("PAYOUTD_SEED={seed}");
-    must_have_survived(&Rehearsed::of(&format!("--creators 300 --chaos 4 --seed {seed} {FAULTS}")), 4);
+    must_have_survived(&Rehearsed::of(&format!("--creators 300 --speed 5 --chaos 4 --seed {seed} {FAULTS}")), 4);
 }
 
 #[test]
