@@ -170,14 +170,12 @@ fn apply(row: &mut Held, change: &Change) -> Option<Verdict> {
             row.failure_reason = change.failure_reason.clone().filter(|_| troubled);
         }
     }
-    if let PayoutEvent::Object(_, Which::Newest) = event
-        && verdict != Verdict::Late
-        && verdict != Verdict::Illegal
+    // What moved nothing isn't the payout's: a copy that died before it was heard of, of an attempt that was given up.
+    if let (PayoutEvent::Object(_, Which::Newest), Verdict::Move(_)) = (event, verdict)
         && row.object.is_none()
         && let Some(object) = seen(change)
     {
         row.object = Some(object.id.to_string());
-        row.touched = true;
     }
     Some(verdict)
 }

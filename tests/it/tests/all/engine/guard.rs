@@ -1,8 +1,10 @@
 //! The guard of every send: what has changed since the plan bars the payout, with its reason, and frees its entries.
 use super::{
+    again::refusal,
     trouble::Trouble,
     world::{World, account, ann, creator},
 };
+use crate::databases::Database;
 use payout_shared::run::RunState;
 use payoutd::store::door_types::Definition;
 use stripe_twin::{AccountChange, BankSpec};
@@ -214,6 +216,60 @@ async fn earnings_of_a_payout_that_was_sent_and_given_up_leave_again_only_after_
     assert_eq!(world.held(0).await, ["late_execution"]);
     let told = "SELECT COUNT(*) FROM journal WHERE action = 'payout.late_execution'";
     assert_eq!(world.probe.number(told).await, 1);
+}
+
+/// A payout, or its second try, meets a limit while a copy of it is executed; that is canceled at Stripe and the payout given up, before
+/// Stripe's word of either comes. The copy's money is back: nothing follows from it.
+async fn canceled_before_it_was_heard_of(database: Database, again: bool) -> World {
+    let mut world = World::on(database, &[5_000, 6_000]).await;
+    if again {
+        world.stripe.trouble(Some(&account(0)), 1, refusal("balance_insufficient"));
+    }
+    world.stripe.trouble(Some(&account(0)), 1, Trouble::LimitedThenCopied);
+    let run = world.scheduled().await;
+    if again {
+        world.settle().await;
+        world.wait_minutes(15).await;
+    }
+    let (number, given_up) = if again { ("2", "failed") } else { ("1", "voided") };
+    world
+        .until("put back", async |world| {
+            world.payout_column(0, "attempts").await == number && world.payout(0).await == "planned"
+        })
+        .await;
+    world.pause(&run).await;
+    let copy = world.executed(0)[0].id.clone();
+    world.stripe.somebody_of(Some(&account(0)), &format!("/v1/payouts/{copy}/cancel"), "").unwrap();
+    let late = world.stripe.twin.take_events();
+    super::rollback::confirm(&world, &run).await;
+    world.settle().await;
+    for event in late.iter().filter(|event| event.kind == "payout.canceled") {
+        world.put(event).await;
+    }
+    world.settle().await;
+    let heard = format!(
+        "SELECT COUNT(*) FROM payout_attempts WHERE stripe_object_id = '{copy}' AND object_status = 'canceled'"
+    );
+    assert_eq!(world.probe.number(&heard).await, 1);
+    let stands = "state || ', ' || COALESCE(stripe_payout_id, 'none') || CASE WHEN released_at_ms IS NULL THEN '' ELSE ', free' END";
+    assert_eq!(world.payout_column(0, stands).await, format!("{given_up}, none, free"));
+    assert!(world.held(0).await.is_empty(), "{:?}", world.held(0).await);
+    world.books_equal().await;
+    world
+}
+
+#[tokio::test]
+async fn a_copy_that_was_canceled_before_it_was_heard_of_moves_nothing_that_was_given_up() {
+    for again in [false, true] {
+        Box::pin(canceled_before_it_was_heard_of(Database::sqlite(), again)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_was_canceled_before_it_was_heard_of_moves_nothing_that_was_given_up_on_postgres_too() {
+    for again in [false, true] {
+        Box::pin(canceled_before_it_was_heard_of(Database::postgres().await, again)).await.database.drop_it().await;
+    }
 }
 
 #[tokio::test]
