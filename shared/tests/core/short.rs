@@ -15,15 +15,15 @@ fn holding(available_minor: i64, facts: PurseFacts) -> PurseFacts {
 }
 
 #[test]
-fn all_that_is_negative_goes_in_and_then_the_oldest_that_fit() {
-    let entries = [entry(4, 30, 500), entry(1, 20, 2_000), entry(2, 10, 3_000), entry(3, 99, -1_000)];
-    assert_eq!(fifo(&entries, 4_000), Some(Chosen { ids: vec![1, 2, 3], sum_minor: 4_000 }));
+fn all_that_is_not_positive_goes_in_and_then_the_oldest_that_fit() {
+    let entries = [entry(4, 30, 500), entry(1, 20, 2_000), entry(2, 10, 3_000), entry(3, 99, -1_000), entry(5, 99, 0)];
+    assert_eq!(fifo(&entries, 4_000), Some(Chosen { ids: vec![1, 2, 3, 5], sum_minor: 4_000 }));
     assert_eq!(
         fifo(&entries, 3_999),
-        Some(Chosen { ids: vec![2, 3], sum_minor: 2_000 }),
+        Some(Chosen { ids: vec![2, 3, 5], sum_minor: 2_000 }),
         "a prefix: 4 would fit, but comes after 1"
     );
-    assert_eq!(fifo(&entries, 0), Some(Chosen { ids: vec![3], sum_minor: -1_000 }));
+    assert_eq!(fifo(&entries, 0), Some(Chosen { ids: vec![3, 5], sum_minor: -1_000 }));
     assert_eq!(fifo(&[entry(1, 0, i64::MAX), entry(2, 0, 1)], i64::MAX), None, "sums that don't fit are refused");
 }
 

@@ -116,7 +116,7 @@ impl Coverage {
                     (Some(count), Some(Why::Impossible(why))) => {
                         wrong.push(format!("{cell} was seen {count} times, although {why}"));
                     }
-                    (None, Some(_)) | (Some(_), None | Some(Why::Rare(_))) => {}
+                    (None, Some(_)) | (Some(_), None | Some(Why::Rare(_) | Why::Remote)) => {}
                 }
             }
         }

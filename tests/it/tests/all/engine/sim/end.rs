@@ -29,8 +29,9 @@ impl Walk {
         self.earnings_are_what_stripe_moved().await;
     }
 
-    async fn heal(&mut self) {
-        self.other = None;
+    /// What went wrong with the wire, the database and our clock is over.
+    pub(super) async fn heal(&mut self) {
+        (self.other, self.gone_for) = (None, 0);
         let world = &mut self.world;
         world.stripe.heal();
         world.stripe.let_go();

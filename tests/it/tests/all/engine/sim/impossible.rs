@@ -1,6 +1,6 @@
 //! The cells of the coverage that may be empty, each with the reason: what the rules and Stripe make impossible, and what is rare, because it
 //! takes several unlikely things on one payout. A cell that isn't named here and that no seed has reached fails the simulation; so does
-//! one that is called impossible and was reached. Rare ones must be reached by a soak.
+//! one that is called impossible and was reached. Rare ones must be reached by a soak, remote ones by nothing.
 use super::{coverage::Move, fault::Fault};
 use payout_shared::payout::PayoutState::{
     self, Canceled, Failed, InTransit, Paid, Pending, Planned, Returned, Reversed, Reversing, Settled, Submitting,
@@ -14,6 +14,8 @@ pub(super) enum Why {
     Impossible(&'static str),
     /// The seeds of a usual run needn't reach it.
     Rare(&'static str),
+    /// No number of seeds need reach it.
+    Remote,
 }
 
 /// What kind of thing a fault is: kinds reach the same moves.
@@ -58,6 +60,10 @@ const fn kind(fault: Fault) -> Kind {
 pub(super) fn why(fault: Fault, (from, to): Move) -> Option<Why> {
     if let Some(why) = impossible(fault, from, to) {
         return Some(Why::Impossible(why));
+    }
+    // What was told moves it before anything voids it, unless the database fails in between.
+    if (from, to) == (Planned, Voided) && matches!(fault, Fault::WebhookTwice | Fault::WebhookOutOfOrder) {
+        return Some(Why::Remote);
     }
     (!is_usual(fault, from, to)).then(|| Why::Rare(rare(from, to)))
 }

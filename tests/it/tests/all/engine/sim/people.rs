@@ -16,7 +16,7 @@ use payoutd::{
     store::{
         StoreError,
         door_types::{Definition, Done, NewRequest, RequestRow},
-        types::{AdoptAsk, By, Claimed, RetryAsk},
+        types::{AdoptAsk, By, Claimed, RetryAsk, RunRow},
     },
     stripe::Stripe as _,
 };
@@ -107,6 +107,19 @@ impl Walk {
         let confirm = self.dice.random_bool(0.8).then_some(confirm);
         let done = self.world.store.abort_run(&run.id, confirm.as_ref(), &ann(), "a walk takes it back").await;
         self.told(&format!("{} is taken back: {steps:?}", run.label), done);
+    }
+
+    /// A whole run is taken back, and a second person agrees.
+    pub(super) async fn take_back_all_of(&mut self, run: &RunRow) -> bool {
+        let (steps, confirm) = Box::pin(preview(&self.world, run)).await;
+        let done = self.world.store.abort_run(&run.id, Some(&confirm), &ann(), "a walk takes it back").await;
+        let done = self.told(&format!("{} is taken back: {steps:?}", run.label), done).is_some();
+        for request in self.world.waiting().await {
+            if request.kind == RequestKind::Reversal {
+                self.decide(&request, true).await;
+            }
+        }
+        done
     }
 
     /// A second person says yes or no to something that waits.

@@ -192,18 +192,23 @@ impl Walk {
         }
     }
 
-    /// A file of earnings comes in, and Stripe has the money.
+    /// A file of earnings comes in.
     pub(super) async fn import(&mut self) {
         for n in 0..CREATORS {
             if self.dice.random_bool(0.5) {
                 let minor = self.dice.random_range(500..9_000);
-                self.world.earn(n, minor).await;
-                let credit = [("usd".to_owned(), minor)].into();
-                let change = AccountChange { credit, ..AccountChange::default() };
-                self.world.stripe.twin.change_account(&account(n), change).unwrap();
-                self.note(&format!("{minor} earned by {} in a file", account(n)));
+                self.earns(n, minor).await;
             }
         }
+    }
+
+    /// A file says so, and Stripe has the money.
+    pub(super) async fn earns(&mut self, n: usize, minor: i64) {
+        self.world.earn(n, minor).await;
+        let credit = [("usd".to_owned(), minor)].into();
+        let change = AccountChange { credit, ..AccountChange::default() };
+        self.world.stripe.twin.change_account(&account(n), change).unwrap();
+        self.note(&format!("{minor} earned by {} in a file", account(n)));
     }
 
     /// A run of this instant: what was earned by then counts.
