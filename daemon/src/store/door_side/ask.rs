@@ -91,12 +91,21 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Broken`] for words that can't be read.
     pub fn books(&self) -> BoxFuture<'_, Result<BooksReport, StoreError>> {
-        Box::pin(self.check_books())
+        Box::pin(self.check_books(true))
     }
 
-    async fn check_books(&self) -> Result<BooksReport, StoreError> {
+    /// [`Self::books`] but for the journal. Where its chain was broken once it stays broken: whoever checks the books after each step may
+    /// leave it for the last one.
+    ///
+    /// # Errors
+    /// As [`Self::books`].
+    pub fn books_but_journal(&self) -> BoxFuture<'_, Result<BooksReport, StoreError>> {
+        Box::pin(self.check_books(false))
+    }
+
+    async fn check_books(&self, with_journal: bool) -> Result<BooksReport, StoreError> {
         let context = self.plan_context().await?;
         let now_ms = context.rules.at_ms;
-        on!(unbounded self, pool, sql => sql::books::check(pool, now_ms, &context).await)
+        on!(unbounded self, pool, sql => sql::books::check(pool, now_ms, &context, with_journal).await)
     }
 }

@@ -44,7 +44,7 @@ async fn what_was_lost_before_a_sleep_of_25_hours_is_not_sent_under_a_key_that_s
 #[tokio::test]
 async fn a_holder_that_wakes_up_after_a_day_sends_nothing_and_writes_nothing() {
     let (mut world, run, mut one) = asleep().await;
-    world.let_the_lease_age();
+    world.let_the_lease_age().await;
     world.advance(world.settings.lease_ms).await;
     world.settle().await;
     assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 6));

@@ -185,7 +185,7 @@ async fn left_after_a_freeze_of(frozen_ms: i64, world: &mut World) -> usize {
 async fn with_a_short_lease() -> (World, payoutd::store::types::RunRow) {
     let mut world = World::of(3).await;
     world.settings.lease_ms = SHORT_LEASE_MS;
-    world.let_the_lease_age();
+    world.let_the_lease_age().await;
     let run = world.scheduled().await;
     (world, run)
 }

@@ -26,7 +26,7 @@ async fn paced(rates: Rates, latency_ms: i64) -> World {
     let mut world = World::with(&vec![5_000; PAYOUTS]).await;
     world.rates = rates;
     // However slow this machine is: the lease is lost by no clock but the test's.
-    world.let_the_lease_age();
+    world.let_the_lease_age().await;
     let run = world.planned().await;
     world.stripe.pace(Limits::new(rates, world.clock.clone()), latency_ms);
     world.crash();

@@ -24,6 +24,7 @@ impl Walk {
         self.write_story().await;
         self.met.look(&mut self.coverage, &self.world).await;
         self.holds("the end").await;
+        self.world.journal_holds().await;
         self.world.ledgers_equal().await;
         self.payouts_are_what_stripe_says().await;
         self.earnings_are_what_stripe_moved().await;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use stripe_twin::{AccountChange, BankSpec, Event, FaultPlan};
 
 pub(super) const CREATORS: usize = 8;
-pub(super) const STEPS: u64 = 220;
+pub(super) const STEPS: u64 = 200;
 /// Lines of its story that a failed walk tells.
 const TOLD: usize = 60;
 pub(super) const HOUR_MS: i64 = 3_600_000;
@@ -96,7 +96,7 @@ impl Walk {
         let mut world = World::with_bank(database, &amounts, (profile.surplus_minor, profile.settle_ms)).await;
         world.settings.plan_page = dice.random_range(1..6);
         world.settings.alone = false;
-        world.let_the_lease_age();
+        world.let_the_lease_age().await;
         world.stripe.turns.one_by_one();
         world.rates.create_concurrency = dice.random_range(1..8);
         world.rates.create_milli_per_s = dice.random_range(2_000..20_000);
