@@ -158,6 +158,14 @@ mod tests {
         assert_eq!(check(&header, br#"{"id":"evt_1"} "#, &["whsec_a"]), Err(SignatureError::Mismatch));
         let later = header.replace("t=1800000000", "t=1800000001");
         assert_eq!(check(&later, BODY, &["whsec_a"]), Err(SignatureError::Mismatch));
+        let (time, signature) = header.split_once(",v1=").unwrap();
+        for place in 0..signature.len() {
+            let other = if signature.as_bytes()[place] == b'0' { "1" } else { "0" };
+            let mut forged = signature.to_owned();
+            forged.replace_range(place..=place, other);
+            let forged = format!("{time},v1={forged}");
+            assert_eq!(check(&forged, BODY, &["whsec_a"]), Err(SignatureError::Mismatch), "{place}");
+        }
     }
 
     #[test]
