@@ -151,8 +151,12 @@ where
 
 #[cfg(test)]
 mod tests {
+    use super::super::who::Lookup;
     use super::*;
+    use crate::clock::Clock;
+    use payout_shared::roles::{Role, RoleGroups};
     use std::collections::BTreeSet;
+    use tonic::Code;
 
     #[test]
     fn every_call_of_the_api_is_in_the_table_and_nothing_else() {
@@ -171,5 +175,23 @@ mod tests {
         for path in ["/payoutd.v1.Control/Nothing", "/payoutd.v1.Control/", "", "/"] {
             assert_eq!(action(path), None, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn whose_groups_cannot_be_looked_up_may_do_nothing_and_is_told_why() {
+        let groups = RoleGroups::new([(Role::Admin, "admins".to_owned())].into());
+        let people =
+            People::new(groups, Lookup::by(|_, _| Err("the directory is down".to_owned())), Clock::manual(0).0);
+        let stranger = 4_000_000_001;
+        for (rpc, action) in RPCS {
+            let refused = admit(&people, &format!("/payoutd.v1.Control/{rpc}"), Some(stranger)).await.unwrap_err();
+            assert_eq!(refused.code(), Code::PermissionDenied, "{rpc}");
+            assert!(refused.message().contains("the directory is down"), "{rpc}: {}", refused.message());
+            assert!(people.also(&people.caller(stranger).await, action).is_err(), "{rpc}");
+        }
+        assert_eq!(
+            admit(&people, "/payoutd.v1.Control/GetStatus", None).await.unwrap_err().code(),
+            Code::Unauthenticated
+        );
     }
 }
