@@ -138,8 +138,10 @@ async fn is_alive(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
 /// It is in no transaction any more; else it is closed. A full disk ends SQLite's transaction by itself: the driver's own rollback then fails,
 /// and whatever is written next on that connection would be part of a transaction that nobody commits, and lock everyone else out.
 async fn is_outside(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // A rollback that was only queued is done before this is answered.
-    connection.ping().await?;
+    if connection.is_in_transaction() {
+        // A rollback that was only queued is done before this is answered.
+        connection.ping().await?;
+    }
     Ok(!connection.is_in_transaction())
 }
 

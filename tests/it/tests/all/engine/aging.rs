@@ -46,6 +46,15 @@ impl World {
         }
     }
 
+    /// Time has passed, and nobody has asked for the lease since: it may have run out, and nothing else.
+    pub(super) async fn time_ages_the_lease(&mut self) {
+        let now = self.clock.boot();
+        let Some(aging) = &self.aging else { return };
+        if aging.seen_ms != RAN_OUT_MS && aging.until.is_some_and(|until| until <= now) {
+            self.age_the_lease().await;
+        }
+    }
+
     /// The lease has run out, whoever believes in it.
     pub(super) async fn the_lease_runs_out(&mut self) {
         self.aging = self.aging.take().map(|_| Aging::default());

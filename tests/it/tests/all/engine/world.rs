@@ -279,7 +279,7 @@ impl World {
         self.hand.advance(ms);
         let _ = self.stripe.twin.advance();
         self.stripe.quiet().await;
-        self.age_the_lease().await;
+        self.time_ages_the_lease().await;
     }
 
     /// So many minutes pass, with a look at the world every ten.
