@@ -17,7 +17,7 @@ use stripe_twin::{AccountChange, BankSpec};
 const MEETS: [(Option<Fault>, u32); 8] = [
     (Some(Fault::Copied), 9),
     (Some(Fault::HeldAfter), 8),
-    (Some(Fault::ExecutedThenDropped), 2),
+    (Some(Fault::ExecutedThenDropped), 6),
     (Some(Fault::ResetBefore), 2),
     (Some(Fault::HeldBefore), 2),
     (Some(Fault::ServerErrorOnly), 1),
@@ -60,10 +60,10 @@ impl Walk {
             self.meets(&target, before);
         }
         let meets = MEETS.choose_weighted(&mut self.dice, |(_, weight)| *weight).unwrap().0;
-        if let Some(fault) = meets {
-            self.meets(&target, fault);
-        }
-        self.let_it_leave(&target).await;
+        match meets {
+            Some(fault) => self.leaves_and_meets(&target, fault).await,
+            None => self.let_it_leave(&target).await,
+        };
         if meets == Some(Fault::Copied) {
             // It would leave again within a second, and its answer would tell all.
             self.pause_or_hold(&target).await;
@@ -86,7 +86,7 @@ impl Walk {
             None => self.planned().await?,
         };
         self.note(&format!("{} of {} is lain in wait for", target.payout, target.account));
-        if !again && self.dice.random_bool(0.3) {
+        if !again && self.dice.random_bool(0.5) {
             again = true;
             if !self.fails_first(&target).await {
                 return None;
@@ -108,7 +108,7 @@ impl Walk {
         self.world.stripe.trouble(Some(&target.account), 1, fault.trouble().unwrap());
     }
 
-    /// Its first try meets something, each as likely as the others, and its bank refuses it in the end.
+    /// Its first try meets something, and its bank refuses it in the end.
     async fn fails_first(&mut self, target: &Target) -> bool {
         let bank = format!("SELECT destination_id FROM creator_payouts WHERE id = '{}'", target.payout);
         let bank = BankSpec {
@@ -131,23 +131,29 @@ impl Walk {
         false
     }
 
-    /// It leaves and meets something, each as likely as the others.
+    /// It leaves and meets something; nothing is held any more.
     async fn leaves_in_trouble(&mut self, target: &Target) -> bool {
         let fault = self.any_fault_of_a_request();
+        let has_left = self.leaves_and_meets(target, fault).await;
+        self.world.stripe.let_go();
+        has_left
+    }
+
+    async fn leaves_and_meets(&mut self, target: &Target, fault: Fault) -> bool {
         if fault == Fault::ServerErrorOnly {
             // A copy is executed first: else it would never be.
             self.meets(target, Fault::Copied);
             self.let_it_leave(target).await;
         }
         self.meets(target, fault);
-        let has_left = self.let_it_leave(target).await;
-        self.world.stripe.let_go();
-        has_left
+        self.let_it_leave(target).await
     }
 
     fn any_fault_of_a_request(&mut self) -> Fault {
         let all: Vec<Fault> = Fault::ALL.into_iter().filter(|fault| fault.trouble().is_some()).collect();
-        *all.choose(&mut self.dice).unwrap()
+        // That one leaves few payouts that anything can come of.
+        let weight = |fault: &Fault| if *fault == Fault::ServerErrorOnly { 4 } else { 1 };
+        *all.choose_weighted(&mut self.dice, weight).unwrap()
     }
 
     /// Two people take it back once it is paid, and so does its bank: while its reversal is under way, or after that.
