@@ -298,10 +298,7 @@ impl Walk {
 
     /// Everything that Stripe has told by now comes, and is looked at.
     async fn hear_all(&mut self) {
-        self.mail.extend(self.world.stripe.twin.take_events());
-        for event in std::mem::take(&mut self.mail) {
-            self.world.put(&event).await;
-        }
+        self.all_mail_comes().await;
         self.world.steps(2).await;
         self.met.look(&mut self.coverage, &self.world).await;
     }

@@ -58,10 +58,7 @@ impl Walk {
     async fn rest(&mut self) {
         let mut open = Vec::new();
         for round in 0..ROUNDS {
-            self.mail.extend(self.world.stripe.twin.take_events());
-            for event in std::mem::take(&mut self.mail) {
-                self.world.put(&event).await;
-            }
+            self.all_mail_comes().await;
             // Longer than a new holder of the lease waits for what the old one may have sent.
             for _ in 0..6 {
                 self.world.step().await;

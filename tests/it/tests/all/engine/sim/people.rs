@@ -103,17 +103,20 @@ impl Walk {
     /// A run is taken back as it is shown, or given up; refused where it makes no sense.
     async fn take_back(&mut self) {
         let run = self.runs.choose(&mut self.dice).unwrap().clone();
-        let (steps, confirm) = Box::pin(preview(&self.world, &run)).await;
-        let confirm = self.dice.random_bool(0.8).then_some(confirm);
+        let as_shown = self.dice.random_bool(0.8);
+        self.abort(&run, as_shown).await;
+    }
+
+    async fn abort(&mut self, run: &RunRow, as_shown: bool) -> bool {
+        let (steps, confirm) = Box::pin(preview(&self.world, run)).await;
+        let confirm = as_shown.then_some(confirm);
         let done = self.world.store.abort_run(&run.id, confirm.as_ref(), &ann(), "a walk takes it back").await;
-        self.told(&format!("{} is taken back: {steps:?}", run.label), done);
+        self.told(&format!("{} is taken back: {steps:?}", run.label), done).is_some()
     }
 
     /// A whole run is taken back, and a second person agrees.
     pub(super) async fn take_back_all_of(&mut self, run: &RunRow) -> bool {
-        let (steps, confirm) = Box::pin(preview(&self.world, run)).await;
-        let done = self.world.store.abort_run(&run.id, Some(&confirm), &ann(), "a walk takes it back").await;
-        let done = self.told(&format!("{} is taken back: {steps:?}", run.label), done).is_some();
+        let done = self.abort(run, true).await;
         for request in self.world.waiting().await {
             if request.kind == RequestKind::Reversal {
                 self.decide(&request, true).await;

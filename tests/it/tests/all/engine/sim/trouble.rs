@@ -134,6 +134,14 @@ impl Walk {
         }
     }
 
+    /// Everything that Stripe has told by now comes, in its order.
+    pub(super) async fn all_mail_comes(&mut self) {
+        self.mail.extend(self.world.stripe.twin.take_events());
+        for event in std::mem::take(&mut self.mail) {
+            self.world.put(&event).await;
+        }
+    }
+
     /// The payout that an event is about has met this.
     async fn mark(&mut self, event: &Event, fault: Fault) {
         let body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
