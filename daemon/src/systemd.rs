@@ -7,6 +7,7 @@ use std::{
         unix::net::UnixListener,
     },
     sync::Mutex,
+    time::Duration,
 };
 
 /// Sockets that were passed in; those that weren't are bound by the daemon itself.
@@ -55,10 +56,11 @@ pub fn ready(status: &str) {
     tell(&[sd_notify::NotifyState::Ready, sd_notify::NotifyState::Status(status)]);
 }
 
-/// The daemon is stopping.
-pub fn stopping() {
+/// The daemon is stopping, and may need so long for it: until then systemd doesn't kill it, whatever its unit says.
+pub fn stopping(at_most: Duration) {
     tell(&[
         sd_notify::NotifyState::Stopping,
+        sd_notify::NotifyState::ExtendTimeoutUsec(u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX)),
         sd_notify::NotifyState::Status("stopping: waiting for what is on the wire"),
     ]);
 }

@@ -26,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Beyond the longest request: to record its answer and give the lease back.
 const STOP_SLACK: Duration = Duration::from_secs(15);
+/// Beyond that: to close the database.
+const CLOSE_SLACK: Duration = Duration::from_secs(10);
 /// Days of the month on which payouts are due.
 const DAYS: [i8; 2] = [1, 15];
 
@@ -97,9 +99,9 @@ async fn daemon(config: &Config, clock: Clock, log: &Logging) -> Result<(), Fail
     tracing::info!(socket = %config.doors.socket.display(), http = address, "ready: {status}");
     systemd::ready(&status);
     let told = tasks.watch().await;
-    systemd::stopping();
-    tracing::info!("stopping: nothing new leaves, what is on the wire is awaited");
     let patience = Duration::from_millis(u64::try_from(config.stripe.request_timeout_ms).unwrap_or(0)) + STOP_SLACK;
+    systemd::stopping(patience + CLOSE_SLACK);
+    tracing::info!("stopping: nothing new leaves, what is on the wire is awaited");
     let stopped = tasks.stop(patience).await;
     store.close().await;
     if let Some(path) = own_socket {

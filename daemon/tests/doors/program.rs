@@ -5,8 +5,10 @@ use nix::{
 };
 use std::{
     io::{BufRead as _, BufReader},
+    os::unix::net::UnixDatagram,
     path::Path,
     process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 const KEY: &str = "sk_test_0123456789";
@@ -113,6 +115,31 @@ fn a_second_daemon_is_78_and_the_first_goes_on() {
     ends_with(&serve(&same_books, elsewhere.path()).output().unwrap(), 78, "another payoutd");
     assert_eq!(first.stop(Signal::SIGTERM), Some(0));
     assert_eq!(Running::start(serve(&env, dir.path())).stop(Signal::SIGTERM), Some(0));
+}
+
+#[test]
+fn systemd_is_told_that_it_serves_and_for_how_long_it_may_await_what_is_on_the_wire() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let systemd = UnixDatagram::bind(&path).unwrap();
+    systemd.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let told = || {
+        let mut bytes = [0; 4096];
+        let length = systemd.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let env = [
+        ("STRIPE_SECRET_KEY", KEY),
+        ("PAYOUTD_REQUEST_TIMEOUT_MS", "120000"),
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+    ];
+    let running = Running::start(serve(&env, dir.path()));
+    assert!(told().lines().any(|line| line == "READY=1"));
+    assert_eq!(running.stop(Signal::SIGTERM), Some(0));
+    let stopping = told();
+    assert!(stopping.lines().any(|line| line == "STOPPING=1"), "{stopping}");
+    let most_us = stopping.lines().find_map(|line| line.strip_prefix("EXTEND_TIMEOUT_USEC=")).unwrap();
+    assert!(most_us.parse::<u64>().unwrap() > 120_000_000, "{stopping}");
 }
 
 #[test]

@@ -28,8 +28,9 @@ const NO_RESTART: [i32; 2] = [2, 78];
 const DEATHS_IN_A_ROW_MAX: u32 = 5;
 /// Alive for so long, it didn't die in a row.
 const SETTLED_AFTER: Duration = Duration::from_secs(10);
-/// How long it may take to stop when told to (requests in flight get their answer).
-const STOP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to stop when told to: longer than what the daemon asks systemd for, since a request in flight may take 30 s
+/// and gets its answer.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How to start it.
 #[derive(Clone, Debug)]
