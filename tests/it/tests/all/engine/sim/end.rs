@@ -107,7 +107,7 @@ impl Walk {
     }
 
     /// Each payout of ours stands where its object at Stripe does, also when it was tried again in vain since; one that was given
-    /// up before a copy of it was executed stays that.
+    /// up before it was executed stays that.
     async fn payouts_are_what_stripe_says(&self) {
         let newest =
             "SELECT state, stripe_payout_id FROM creator_payouts WHERE stripe_payout_id IS NOT NULL ORDER BY id";

@@ -1,9 +1,10 @@
-//! What a 429 whose copy was executed may make wrong: nobody can know of it before it shows; then it is told, again and again, and that is what
-//! the books do. Only the sentences that follow from that very execution are taken for right, and only with its numbers.
+//! What a late execution may make wrong, of a 429 whose copy was executed or of what two people said was not paid: nobody can know of it before it
+//! shows; then it is told, again and again, and that is what the books do. Only the sentences that follow from that very execution are taken
+//! for right, and only with its numbers.
 use super::{fault::Fault, walk::Walk};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A copy that Stripe executed, of a payout that had been given up, or has another object: its money is out.
+/// What Stripe executed of a payout that had been given up, or has another object: its money is out.
 struct Late {
     payout: String,
     state: String,
@@ -45,10 +46,10 @@ impl Walk {
         followed
     }
 
-    /// Stripe's objects that a copy made of payouts which had been given up by then: nothing that becomes of such an object moves its payout.
+    /// Stripe's objects of payouts which had been given up by then: nothing that becomes of such an object moves its payout.
     pub(super) async fn late_objects(&self) -> BTreeSet<String> {
         let mut late = BTreeSet::new();
-        for payout in self.met.met(Fault::Copied) {
+        for payout in self.given_up().await {
             let told = format!(
                 "SELECT t.stripe_object_id FROM payout_attempts t JOIN journal j ON j.payout_id = t.payout_id \
                  AND j.action = 'payout.late_execution' AND j.detail LIKE '%' || t.stripe_object_id || '%' \
@@ -59,9 +60,18 @@ impl Walk {
         late
     }
 
+    /// The payouts that were given up although somebody may have executed them: a copy of them went round, or two people said that they were not
+    /// paid.
+    async fn given_up(&self) -> BTreeSet<String> {
+        let vouched = "SELECT subject FROM requests WHERE kind = 'not_paid' AND state = 'applied'";
+        let mut given_up: BTreeSet<String> = self.world.probe.texts(vouched).await.into_iter().flatten().collect();
+        given_up.extend(self.met.met(Fault::Copied).map(str::to_owned));
+        given_up
+    }
+
     async fn late_ones(&self) -> Vec<Late> {
         let mut late = Vec::new();
-        for payout in self.met.met(Fault::Copied) {
+        for payout in self.given_up().await {
             let told = format!(
                 "SELECT p.id, p.state, t.key, p.account_id, p.currency, CAST(t.amount_minor AS TEXT), \
                  CAST(COALESCE((SELECT SUM(i.amount_minor) FROM payout_items i WHERE i.payout_id = p.id AND i.released_at_ms IS NULL), 0) \
