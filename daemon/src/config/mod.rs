@@ -21,6 +21,8 @@ use std::{fmt::Write as _, net::SocketAddr, path::PathBuf};
 use table::Setting;
 
 const HOUR_MS: i64 = 3_600_000;
+/// A shorter lease could run out while its holder rests for a second (milliseconds).
+const LEASE_MIN_MS: i64 = 3_000;
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -166,7 +168,7 @@ impl ScheduleConfig {
         Self {
             timezone: reader.get(table::PAYOUT_TIMEZONE, TimeZone::UTC, timezone),
             time: reader.get(table::PAYOUT_TIME, civil::time(6, 0, 0, 0), time),
-            catch_up_ms: HOUR_MS.saturating_mul(reader.get(table::PAYOUT_CATCH_UP_HOURS, 24, number(0..=24 * 13))),
+            catch_up_ms: HOUR_MS.saturating_mul(reader.get(table::PAYOUT_CATCH_UP_HOURS, 24, number(1..=24))),
             cron_secrets,
         }
     }
@@ -176,7 +178,7 @@ impl EngineConfig {
     fn read(reader: &mut Reader<'_>) -> Self {
         let stale_hours = reader.get(table::PAYOUTD_ACCOUNT_STALE_HOURS, 24, number(1..=24 * 30));
         Self {
-            lease_ms: reader.get(table::PAYOUTD_LEASE_MS, 8_000, number(1_000..=120_000)),
+            lease_ms: reader.get(table::PAYOUTD_LEASE_MS, 8_000, number(LEASE_MIN_MS..=120_000)),
             plan_page: reader.get(table::PAYOUTD_PLAN_PAGE, 1_000, number(1..=10_000)),
             resolve_first_ms: reader.get(table::PAYOUTD_RESOLVE_FIRST_MS, 15_000, number(0..=3_600_000)),
             account_stale_ms: HOUR_MS.saturating_mul(stale_hours),

@@ -252,13 +252,13 @@ pub(super) fn mask(secret: &str) -> String {
     secret.split(',').map(|part| one(part.trim())).collect::<Vec<_>>().join(",")
 }
 
-/// An address without what stands before its host.
+/// An address without what stands before its host, nor its parameters where a password is among them.
 fn without_password(text: &str) -> String {
-    match text.split_once("://") {
-        Some((scheme, rest)) => match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}"),
-            None => text.to_owned(),
-        },
-        None => text.to_owned(),
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let shown = rest.rsplit_once('@').map_or_else(|| rest.to_owned(), |(_, host)| format!("…@{host}"));
+    if shown.to_ascii_lowercase().contains("password") {
+        let place = shown.split_once('?').map_or("", |(place, _)| place);
+        return format!("{scheme}://{place}?…");
     }
+    format!("{scheme}://{shown}")
 }

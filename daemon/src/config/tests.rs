@@ -183,8 +183,12 @@ fn an_error_says_the_name_the_value_and_what_to_write() {
     );
     assert_eq!(
         problem("PAYOUTD_LEASE_MS", "5"),
-        "PAYOUTD_LEASE_MS=5: a whole number from 1000 to 120000 is needed (from the environment)"
+        "PAYOUTD_LEASE_MS=5: a whole number from 3000 to 120000 is needed (from the environment)"
     );
+    for hours in ["0", "25"] {
+        // With none at all each cycle would be missed by the second that the schedule needs to see it.
+        assert!(problem("PAYOUT_CATCH_UP_HOURS", hours).contains("a whole number from 1 to 24"), "{hours}");
+    }
     assert!(
         problem("STRIPE_SECRET_KEY", "whsec_abc").starts_with("STRIPE_SECRET_KEY=whsec_…(9 characters): not a key")
     );
@@ -303,6 +307,10 @@ fn a_database_is_sqlite_or_postgresql() {
     let config = load(&[("DATABASE_URL", "postgres://payoutd:pa@ss@db/payouts")]);
     assert!(matches!(&config.database, Database::Postgres(url) if url.expose_secret().ends_with("pa@ss@db/payouts")));
     assert_eq!(shown(&config, "DATABASE_URL").0, "postgres://…@db/payouts");
+    let shown_of = |url| shown(&load(&[("DATABASE_URL", url)]), "DATABASE_URL").0;
+    assert_eq!(shown_of("postgres://db/payouts?user=me&PassWord=secret"), "postgres://db/payouts?…");
+    assert_eq!(shown_of("postgres://db/payouts?user=me@here&password=secret"), "postgres://?…");
+    assert_eq!(shown_of("postgres://me:pass@db/payouts?sslmode=require"), "postgres://…@db/payouts?sslmode=require");
     assert!(!format!("{config:?}").contains("pa@ss"));
 }
 

@@ -1,5 +1,8 @@
 //! Looking at Stripe for somebody who asks: a read, never more.
-use crate::stripe::Stripe;
+use crate::{
+    clock::Clock,
+    stripe::{Stripe, agree},
+};
 use payout_shared::{
     answer::PayoutObject,
     id::{AccountId, ObjectId},
@@ -21,6 +24,17 @@ impl Look {
     #[must_use]
     pub const fn new(stripe: Option<Arc<dyn Stripe>>) -> Self {
         Self(stripe)
+    }
+
+    /// Holds our clock against Stripe's; where that was not heard lately it is asked.
+    ///
+    /// # Errors
+    /// One sentence: why ours isn't believed.
+    pub async fn clock(&self, clock: &Clock) -> Result<(), String> {
+        match agree::doubt_once_asked(self.0.as_deref(), clock).await {
+            Some(doubt) => Err(doubt.to_string()),
+            None => Ok(()),
+        }
     }
 
     /// One payout object as Stripe shows it now.

@@ -2,16 +2,19 @@
 //!
 //! Who comes in: clokwerk, once a second. Whom it may call: the store, the core's calendar. Disarmed until somebody arms it.
 //! Invariants: only cycles whose instant lies after the arming are due, so a new installation pays nothing that an old one paid; a
-//! clock that Stripe contradicts starts nothing and misses nothing.
+//! clock that Stripe doesn't confirm starts nothing and misses nothing, on whichever of several daemons it is.
 use crate::{
-    clock::Clock,
+    clock::{BootMs, Clock},
     desk::Desk,
     health::Topic,
     store::{
         StoreError,
         types::{By, NewRun},
     },
-    stripe::Stripe,
+    stripe::{
+        Stripe,
+        agree::{self, Doubt},
+    },
     wake::{Changed, Wake},
 };
 use chrono::{DateTime, TimeZone, Utc};
@@ -26,10 +29,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often clokwerk is asked whether a second has passed.
 const ASK_EVERY: Duration = Duration::from_millis(250);
-/// More than this between our clock and Stripe's, and neither is believed (milliseconds).
-const CLOCKS_APART_MAX_MS: i64 = 60_000;
-/// A Date of Stripe's seen longer ago proves nothing any more (milliseconds).
-const DATE_AGE_MAX_MS: i64 = 3_600_000;
+/// Stripe is asked for its time again this much later, as long as something is due and waits for it (milliseconds).
+const ASK_AGAIN_MS: i64 = 5_000;
 
 /// The door.
 #[derive(Clone)]
@@ -41,7 +42,8 @@ struct Inner {
     wake: Wake,
     changed: Changed,
     catch_up: SignedDuration,
-    busy: tokio::sync::Mutex<()>,
+    /// When Stripe may be asked for its time again. Held by the tick that is under way.
+    ask_at: tokio::sync::Mutex<BootMs>,
 }
 
 impl std::fmt::Debug for Schedule {
@@ -51,7 +53,7 @@ impl std::fmt::Debug for Schedule {
 }
 
 impl Schedule {
-    /// A door; Stripe, when there is one, is asked for the time it last gave, never called.
+    /// A door; Stripe is called for nothing but its time.
     #[must_use]
     pub fn new(
         desk: Arc<Desk>,
@@ -61,8 +63,8 @@ impl Schedule {
         catch_up_ms: i64,
     ) -> Self {
         let catch_up = SignedDuration::from_millis(catch_up_ms);
-        let busy = tokio::sync::Mutex::new(());
-        Self(Arc::new(Inner { desk, stripe, wake, changed, catch_up, busy }))
+        let ask_at = tokio::sync::Mutex::new(desk.clock.boot());
+        Self(Arc::new(Inner { desk, stripe, wake, changed, catch_up, ask_at }))
     }
 
     /// Ticks once a second until `stop`. clokwerk counts the seconds of a clock that nobody sets: on the wall clock it would stand still
@@ -88,15 +90,15 @@ impl Schedule {
 
     /// Does what is due, once. A tick during a tick does nothing.
     pub async fn tick(&self) {
-        let Ok(_one) = self.0.busy.try_lock() else { return };
-        if let Err(error) = self.0.due().await {
+        let Ok(mut ask_at) = self.0.ask_at.try_lock() else { return };
+        if let Err(error) = self.0.due(&mut ask_at).await {
             tracing::error!(%error, "the schedule could not be looked after: tried again every second");
         }
     }
 }
 
 impl Inner {
-    async fn due(&self) -> Result<(), StoreError> {
+    async fn due(&self, ask_at: &mut BootMs) -> Result<(), StoreError> {
         let state = self.desk.store.state().await?;
         let health = &self.desk.health;
         let Some(armed_at_ms) = state.armed_at_ms else {
@@ -110,50 +112,56 @@ impl Inner {
             );
             return Ok(());
         }
-        let now_ms = self.desk.clock.now_ms();
-        if let Some(apart_ms) = self.clocks_apart(now_ms) {
-            let apart = apart_ms / 1_000;
-            if health
-                .bad(Topic::Schedule, "the schedule waits: this machine's clock and Stripe's are more than 60 s apart")
-            {
-                tracing::error!(apart_s = apart, "the schedule waits: our clock and Stripe's are {apart} s apart");
+        let is_due = !self.due_now(armed_at_ms).await?.is_empty();
+        if let Some(doubt) = self.doubt(is_due, ask_at).await {
+            if health.bad(Topic::Schedule, format!("the schedule waits: {doubt}")) {
+                tracing::error!(is_due, "the schedule waits: {doubt}");
             }
             return Ok(());
         }
         health.good(Topic::Schedule);
-        let (Ok(now), Ok(armed_at)) = (Timestamp::from_millisecond(now_ms), Timestamp::from_millisecond(armed_at_ms))
-        else {
-            return Ok(());
-        };
-        for due in self.due_at(now, armed_at).await? {
-            self.insert(due, now).await?;
+        if is_due {
+            // By the clock that is believed now: the question may have taken long.
+            for due in self.due_now(armed_at_ms).await? {
+                self.insert(due).await?;
+            }
         }
         Ok(())
     }
 
-    /// How far our clock is from Stripe's, when that is too far; negative = ours is behind.
-    fn clocks_apart(&self, now_ms: i64) -> Option<i64> {
-        let (stripe_ms, age_ms) = self.stripe.as_ref()?.time()?;
-        let apart_ms = now_ms.saturating_sub(stripe_ms);
-        (age_ms < DATE_AGE_MAX_MS && apart_ms.saturating_abs() > CLOCKS_APART_MAX_MS).then_some(apart_ms)
+    /// Why our clock isn't believed, where that matters. While something is due Stripe is asked.
+    async fn doubt(&self, is_due: bool, ask_at: &mut BootMs) -> Option<Doubt> {
+        let (stripe, clock) = (self.stripe.as_deref(), &self.desk.clock);
+        let doubt = agree::doubt(stripe, clock).filter(|doubt| is_due || *doubt == Doubt::Apart)?;
+        if !is_due || clock.boot() < *ask_at {
+            return Some(doubt);
+        }
+        let doubt = agree::doubt_once_asked(stripe, clock).await;
+        *ask_at = clock.boot().plus_ms(ASK_AGAIN_MS);
+        doubt
     }
 
-    async fn due_at(&self, now: Timestamp, armed_at: Timestamp) -> Result<Vec<Due>, StoreError> {
+    async fn due_now(&self, armed_at_ms: i64) -> Result<Vec<Due>, StoreError> {
+        let armed_at = Timestamp::from_millisecond(armed_at_ms).unwrap_or(Timestamp::MAX);
         let rules = &self.desk.settings.rules;
         // A day of slack: the zone may have been changed since the arming.
         let armed_on = rules.zone.to_datetime(armed_at).date();
         let from = armed_on.checked_sub(Span::new().days(1)).unwrap_or(armed_on);
         let known: BTreeSet<_> = self.desk.store.known_cycles(from).await?.into_iter().collect();
-        Ok(rules.due(now, armed_at, &|date| known.contains(&date), self.catch_up))
+        Ok(rules.due(self.now(), armed_at, &|date| known.contains(&date), self.catch_up))
     }
 
-    async fn insert(&self, due: Due, now: Timestamp) -> Result<(), StoreError> {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.desk.clock.now_ms()).unwrap_or(Timestamp::MIN)
+    }
+
+    async fn insert(&self, due: Due) -> Result<(), StoreError> {
         let (Cycle { date, instant, cutoff }, state) = match due {
             Due::Start(cycle) => (cycle, RunState::Planning),
             Due::Missed(cycle) => (cycle, RunState::Missed),
         };
         let reason = (state == RunState::Missed).then(|| {
-            let hours = now.duration_since(instant).as_hours();
+            let hours = self.now().duration_since(instant).as_hours();
             format!("nobody was there at {instant}; {hours} h later is too late to catch up by itself")
         });
         let new = NewRun {

@@ -7,7 +7,11 @@ use crate::{
         StoreError,
         types::{Gate, Intended, Intent, RunRow, Wanted, WorkLeft},
     },
-    stripe::{MoneyRequest, ReadError, create_body},
+    stripe::{
+        MoneyRequest, ReadError,
+        agree::{CLOCKS_APART_MAX_MS, DATE_AGE_MAX_MS},
+        create_body,
+    },
 };
 use payout_shared::{
     answer::Sent,
@@ -17,10 +21,6 @@ use payout_shared::{
 
 /// A request leaves within this of its intent, or not at all, milliseconds.
 pub(super) const SEND_WINDOW_MS: i64 = 5_000;
-/// Stripe's Date must have been seen within this, milliseconds.
-const DATE_AGE_MAX_MS: i64 = 300_000;
-/// Our clock and Stripe's may differ by this much, milliseconds.
-const CLOCKS_APART_MAX_MS: i64 = 60_000;
 /// The platform's account is asked for again this much later while something is wrong, milliseconds.
 const PLATFORM_RETRY_MS: i64 = 5_000;
 

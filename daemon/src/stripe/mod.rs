@@ -2,6 +2,7 @@
 //!
 //! Who comes in: the engine (sends, reads) and the webhook door (signature, objects in events). Whom it may call: the core, the clock.
 //! Invariant: this room never repeats a request by itself, and never changes a byte of a stored body.
+pub mod agree;
 mod bucket;
 mod connect;
 pub mod date;

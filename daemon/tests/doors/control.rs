@@ -1,8 +1,14 @@
 //! The control door over a real Unix socket.
-use crate::room::{Room, ms};
+use crate::{
+    dated::Dated,
+    room::{Room, ms},
+};
 use payout_proto::v1;
-use payoutd::doors::control::{BindError, bind};
-use std::os::unix::fs::PermissionsExt as _;
+use payoutd::{
+    doors::control::{BindError, bind},
+    stripe::Stripe,
+};
+use std::{os::unix::fs::PermissionsExt as _, sync::Arc};
 use tonic::Code;
 
 const NOW: &str = "2026-12-01T06:00:00Z";
@@ -46,9 +52,10 @@ async fn without_a_cycle_the_run_is_manual_and_judged_at_the_moment_of_asking() 
 async fn a_missed_cycle_is_started_by_hand_with_its_own_cutoff() {
     let room = Room::at("2026-11-14T12:00:00Z").await;
     room.store().arm(&crate::room::somebody(), "x").await.unwrap();
+    let stripe: Arc<dyn Stripe> = Arc::new(Dated::near(&room));
     room.hand.advance(ms(NOW) - ms("2026-11-14T12:00:00Z"));
-    let (desk, wake, changed) = (std::sync::Arc::clone(&room.desk), room.wake.clone(), room.changed.clone());
-    payoutd::doors::schedule::Schedule::new(desk, None, wake, changed, 86_400_000).tick().await;
+    let (desk, wake, changed) = (Arc::clone(&room.desk), room.wake.clone(), room.changed.clone());
+    payoutd::doors::schedule::Schedule::new(desk, Some(stripe), wake, changed, 86_400_000).tick().await;
     let mut client = room.client().await;
     let started = client.start_run(start("2026-11-15")).await.unwrap().into_inner();
     assert_eq!(started.label, "2026-11-15#2");
@@ -116,14 +123,25 @@ async fn one_run_is_paused_and_resumed_by_its_label() {
 }
 
 #[tokio::test]
-async fn the_schedule_is_armed_once_and_only_with_a_cron_secret() {
+async fn the_schedule_is_armed_once_and_only_with_a_cron_secret_and_a_clock_that_stripe_confirms() {
     let set = |armed| v1::SetScheduleRequest { armed, reason: "test".to_owned() };
     let without = Room::with(NOW, false).await;
     let refused = without.client().await.set_schedule(set(true)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("payoutd secret new"));
-    let room = Room::at(NOW).await;
+    let keyless = Room::at(NOW).await;
+    let refused = keyless.client().await.set_schedule(set(true)).await.unwrap_err();
+    assert!(refused.message().contains("can't be armed while Stripe's time is not known"), "{refused:?}");
+    let mut room = Room::at(NOW).await;
+    let stripe = Arc::new(Dated::silent(&room));
+    room.stripe = Some(Arc::clone(&stripe) as Arc<dyn Stripe>);
     let mut client = room.client().await;
+    assert!(client.set_schedule(set(true)).await.unwrap_err().message().contains("not known"));
+    stripe.answers();
+    room.hand.jump_wall(-120_000);
+    let refused = client.set_schedule(set(true)).await.unwrap_err();
+    assert!(refused.message().contains("more than 60 s apart"), "{refused:?}");
+    room.hand.jump_wall(120_000);
     assert_eq!(client.set_schedule(set(false)).await.unwrap_err().code(), Code::AlreadyExists);
     let armed = client.set_schedule(set(true)).await.unwrap().into_inner();
     assert!(armed.armed && armed.armed_at_ms == ms(NOW));

@@ -3,6 +3,7 @@
 mod cohorts;
 mod control;
 mod creators;
+mod dated;
 mod policies;
 mod program;
 mod requests;

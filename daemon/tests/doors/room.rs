@@ -17,7 +17,10 @@ use payoutd::{
         Store,
         types::{By, Ids},
     },
-    stripe::limits::{Limits, Rates},
+    stripe::{
+        Stripe,
+        limits::{Limits, Rates},
+    },
     tell::{figures::Figures, watch::Watch},
     wake::{Changed, Wake},
 };
@@ -37,6 +40,8 @@ pub(crate) struct Room {
     pub(crate) stop: CancellationToken,
     /// Roles, and who the peer is taken for; `None` = roles aren't in use.
     pub(crate) roles: Option<(RoleGroups, Lookup)>,
+    /// What the control door looks at; `None` = no key is configured.
+    pub(crate) stripe: Option<Arc<dyn Stripe>>,
 }
 
 /// Unix milliseconds of a moment.
@@ -82,7 +87,7 @@ impl Room {
         let (changed, stop) = (Changed::default(), CancellationToken::new());
         let recent = RecentLog::new(clock.clone());
         let watch = Arc::new(Watch::new(Arc::clone(&desk), recent, changed.clone(), stop.clone()));
-        Self { dir, clock, hand, desk, watch, wake: Wake::default(), changed, stop, roles: None }
+        Self { dir, clock, hand, desk, watch, wake: Wake::default(), changed, stop, roles: None, stripe: None }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -115,7 +120,8 @@ impl Room {
                 self.wake.clone(),
                 self.changed.clone(),
                 self.stop.clone(),
-            );
+            )
+            .with_stripe(self.stripe.clone());
             let door = match self.roles.clone() {
                 Some((groups, lookup)) => door.with_roles(groups, lookup),
                 None => door,

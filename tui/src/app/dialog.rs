@@ -249,7 +249,12 @@ fn undelivered(app: &mut App, asked: &Asked, failure: &Failure) {
     app.asked = None;
     match (asked.deed, failure.kind) {
         (Deed::Rollback, _) => rollback::undelivered(app, failure),
-        (Deed::Resume, _) => app.tell(Weight::Trouble, format!("NOT RESUMED: {}", failure.message)),
+        (Deed::Resume, FailureKind::NoAnswer) => {
+            app.tell(Weight::Trouble, format!("NO ANSWER, it may or may not be resumed: {}", failure.message));
+        }
+        (Deed::Resume, FailureKind::Refused | FailureKind::NotPermitted | FailureKind::NotSent) => {
+            app.tell(Weight::Trouble, format!("NOT RESUMED: {}", failure.message));
+        }
         (Deed::Pause, FailureKind::Refused | FailureKind::NotPermitted) => {
             app.tell(Weight::Trouble, format!("NOT PAUSED: {}", failure.message));
         }

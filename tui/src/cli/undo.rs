@@ -39,10 +39,11 @@ pub(super) async fn retry(session: &Session, args: args::Retry) -> Result<(), Er
     let request = v1::RetryRequest { targets, reason: args.reason };
     let reply = session.ask(&tried, request, DEADLINE_LONG, |q| async move { client.retry_payouts(q).await }).await?;
     session.print(|| retried_json(&reply), || reply.rows.iter().map(retried_line).collect())?;
-    if reply.retried == 0 {
-        return Err(Error::failed(format!("{tried}: none was taken")));
+    match (reply.retried, reply.rows.iter().filter(|row| !row.refused.is_empty()).count()) {
+        (0, _) => Err(Error::failed(format!("{tried}: none was taken"))),
+        (_, 0) => Ok(()),
+        (taken, refused) => Err(Error::failed(format!("{tried}: {taken} taken, {refused} refused"))),
     }
-    Ok(())
 }
 
 /// The failed payouts of a run and a cause, as they are now.

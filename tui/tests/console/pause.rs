@@ -146,6 +146,25 @@ fn resume_takes_the_date_a_reason_and_another_key() {
 }
 
 #[test]
+fn no_answer_to_a_resume_is_not_said_to_be_none() {
+    for (kind, said) in [
+        (FailureKind::NoAnswer, "NO ANSWER, it may or may not be resumed: 2 s are over"),
+        (FailureKind::NotSent, "NOT RESUMED: 2 s are over"),
+        (FailureKind::Refused, "NOT RESUMED: 2 s are over"),
+    ] {
+        let mut app = console(80, 24, "paused");
+        open_resume(&mut app);
+        press(&mut app, "2026-12-01");
+        key(&mut app, Key::Tab);
+        press(&mut app, "bank is back");
+        key(&mut app, Key::Tab);
+        let requests = press(&mut app, "y");
+        reply(&mut app, &requests, failed(kind, "2 s are over"));
+        assert_eq!(app.notice.as_ref().unwrap().text, said);
+    }
+}
+
+#[test]
 fn resume_needs_the_right_date_and_a_reason() {
     for (date, reason) in [("2026-12-15", "x"), ("2026-12-01", ""), ("", "x")] {
         let mut app = console(80, 24, "paused");

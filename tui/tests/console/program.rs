@@ -134,6 +134,22 @@ async fn every_refusal_has_its_exit_code() {
 }
 
 #[tokio::test]
+async fn a_retry_of_which_some_are_refused_is_no_success() {
+    let (_dir, path) = socket();
+    let _fake = Fake::start(&path, parts("running"));
+    let retry = |payouts: &'static [&'static str]| {
+        let path = path.clone();
+        async move { payout(&path, &[&["retry", "--reason", "x"], payouts].concat()).await }
+    };
+    for (payouts, expected) in [(&["pay_1", "pay_2"][..], 0), (&["pay_1", "paid_2"], 1), (&["paid_1"], 1)] {
+        assert_eq!(code(&retry(payouts).await), expected, "{payouts:?}");
+    }
+    let mixed = retry(&["pay_1", "paid_2"]).await;
+    assert!(said(&mixed).contains("again    pay_1") && said(&mixed).contains("it is paid"), "{mixed:?}");
+    assert!(complained(&mixed).contains("1 taken, 1 refused"), "{mixed:?}");
+}
+
+#[tokio::test]
 async fn payouts_are_paged_to_the_end_as_csv_and_json() {
     let (_dir, path) = socket();
     let fake = Fake::start(&path, parts("running"));

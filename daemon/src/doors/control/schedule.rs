@@ -39,6 +39,14 @@ pub(super) async fn set(
             "the schedule can't be armed without a cron secret: set CRON_SECRET_KEY to what `payoutd secret new` prints and restart payoutd",
         ));
     }
+    if request.armed {
+        // What was due before this moment is never paid by itself, what comes after it is: a wrong clock would draw the line elsewhere.
+        door.look.clock(&door.desk.clock).await.map_err(|why| {
+            Status::failed_precondition(format!(
+                "the schedule can't be armed while {why}: set that right and arm it again"
+            ))
+        })?;
+    }
     let done = if request.armed { store.arm(by, &reason).await } else { store.disarm(by, &reason).await };
     if done.map_err(|error| words::status(&error))?.already {
         let word = if request.armed { "armed" } else { "disarmed" };

@@ -137,9 +137,13 @@ impl Control for Handle {
     }
 
     async fn retry_payouts(&self, request: Request<v1::RetryRequest>) -> Result<Response<v1::RetryReply>, Status> {
-        let row = |target: v1::RetryTarget| v1::RetriedRow { payout_id: target.payout_id, ..v1::RetriedRow::default() };
+        let row = |target: v1::RetryTarget| {
+            let refused = if target.payout_id.starts_with("paid") { "it is paid" } else { "" };
+            v1::RetriedRow { payout_id: target.payout_id, refused: refused.to_owned(), ..v1::RetriedRow::default() }
+        };
         let rows: Vec<_> = request.into_inner().targets.into_iter().map(row).collect();
-        Ok(Response::new(v1::RetryReply { retried: i64::try_from(rows.len()).unwrap(), rows }))
+        let retried = rows.iter().filter(|row| row.refused.is_empty()).count();
+        Ok(Response::new(v1::RetryReply { retried: i64::try_from(retried).unwrap(), rows }))
     }
 
     async fn use_account(&self, _: Request<v1::UseAccountRequest>) -> Result<Response<v1::UseAccountReply>, Status> {
