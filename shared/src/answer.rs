@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 mod class;
 mod consequence;
-pub use class::{classify, is_bank_code, is_transient_code};
+pub use class::{classify, is_bank_code, is_of_everybody, is_transient_code};
 pub use consequence::{cause, effect};
 
 /// A payout object as Stripe shows it: the fields that we act on, read leanly.

@@ -180,7 +180,7 @@ impl EngineConfig {
         Self {
             lease_ms: reader.get(table::PAYOUTD_LEASE_MS, 8_000, number(LEASE_MIN_MS..=120_000)),
             plan_page: reader.get(table::PAYOUTD_PLAN_PAGE, 1_000, number(1..=10_000)),
-            resolve_first_ms: reader.get(table::PAYOUTD_RESOLVE_FIRST_MS, 15_000, number(0..=3_600_000)),
+            resolve_first_ms: reader.get(table::PAYOUTD_RESOLVE_FIRST_MS, 15_000, number(1_000..=3_600_000)),
             account_stale_ms: HOUR_MS.saturating_mul(stale_hours),
             breaker: BreakerRules {
                 percent: reader.get(table::PAYOUT_BREAKER_PERCENT, 8, number(1..=100)),

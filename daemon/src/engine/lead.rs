@@ -73,7 +73,7 @@ impl Engine {
         let changes: Vec<Change> = self
             .parts
             .store
-            .on_wire()
+            .on_wire(lease.fence)
             .await?
             .into_iter()
             .filter(|(_, key, token)| !self.flying.contains(&(key.clone(), *token)) && !self.is_arrived(key, *token))
@@ -118,10 +118,15 @@ impl Engine {
         }
     }
 
+    /// Gives the lease back, so that the next holder needn't wait; not while this one has to, for what may be on the wire from before it.
     pub(super) async fn give_back(&mut self) {
-        if let Some(lease) = self.lease.take()
-            && let Err(error) = self.parts.store.lease_give_back(lease.fence).await
-        {
+        let now = self.parts.clock.boot();
+        let Some(lease) = self.lease.take() else { return };
+        if lease.inherit_at.is_some_and(|at| now < at) {
+            tracing::info!(
+                "the lease is left to run out: what its holder before this one sent may still be on the wire"
+            );
+        } else if let Err(error) = self.parts.store.lease_give_back(lease.fence).await {
             tracing::warn!(%error, "the lease could not be given back: the next holder waits until it runs out");
         }
     }

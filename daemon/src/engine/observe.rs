@@ -13,7 +13,7 @@ use payout_shared::{
     attempt::AttemptState,
     entries::Told,
     id::AccountId,
-    payout::{PayoutEvent, Which},
+    payout::{ObjectStatus, PayoutEvent, Which},
 };
 
 /// Stored webhooks looked at in one pass.
@@ -189,7 +189,9 @@ impl Engine {
 pub(super) fn seen(attempt: &KnownAttempt, object: PayoutObject, by: By) -> Change {
     let which = if attempt.newest { Which::Newest } else { Which::Older };
     let late = oddity(attempt, &object);
-    let event = object.status.filter(|_| late.is_none()).map(|status| PayoutEvent::Object(status, which));
+    // A status whose word we don't know is an object all the same: its money may be on its way.
+    let status = object.status.unwrap_or(ObjectStatus::Pending);
+    let event = late.is_none().then_some(PayoutEvent::Object(status, which));
     Change {
         event,
         cause: object.failure_code.clone(),
@@ -218,8 +220,8 @@ fn oddity(attempt: &KnownAttempt, object: &PayoutObject) -> Option<String> {
     (!same).then(|| format!("payout object {} carries our key but not our amount, account or destination", object.id))
 }
 
-/// A listing showed an unknown payout's object.
-pub(super) fn found(payout: &Unresolved, object: PayoutObject) -> Change {
+/// A listing showed an unknown payout's object. One that can't be its own leaves it unknown: it is looked for again at `again_ms`.
+pub(super) fn found(payout: &Unresolved, object: PayoutObject, again_ms: i64) -> Change {
     let attempt = KnownAttempt {
         payout_id: payout.payout_id.clone(),
         key: payout.key.clone(),
@@ -231,6 +233,7 @@ pub(super) fn found(payout: &Unresolved, object: PayoutObject) -> Change {
         destination: payout.destination.clone(),
     };
     let mut change = seen(&attempt, object, By::Engine);
+    change.not_before_ms = change.late.as_ref().map(|_| again_ms);
     if let Some(attempt) = change.attempt.as_mut().filter(|_| payout.vouched) {
         attempt.vouched = Some(false);
     }

@@ -15,11 +15,14 @@ use payout_shared::{
     consequence::backoff_ms,
     id::{PayoutId, RunId},
     payout::PayoutEvent,
+    retry::RETRY_AFTER_MS,
     run::RunEvent,
 };
 
 /// A send that wasn't executed leaves again this much later, milliseconds; Stripe's own `Retry-After` wins.
 const PUT_BACK_MS: i64 = 1_000;
+/// And no more than this much, whatever was said: the limiter obeys `Retry-After` for a minute, too.
+const PUT_BACK_MAX_MS: i64 = 60_000;
 
 /// What recording a batch leads to beside its changes.
 #[derive(Default)]
@@ -206,7 +209,8 @@ impl Engine {
                 match result {
                     Ok(Look { object: Some(object), .. }) => {
                         self.parts.health.good(Topic::Stripe);
-                        batch.changes.push(observe::found(&payout, object));
+                        let again_ms = self.parts.clock.now_ms().saturating_add(RETRY_AFTER_MS);
+                        batch.changes.push(observe::found(&payout, object, again_ms));
                     }
                     Ok(Look { listed_ms: Some(listed_ms), .. }) => {
                         batch.changes.push(self.absent(&payout, listed_ms, at));
@@ -307,7 +311,7 @@ pub(super) fn keep_answer(attempt: &mut AttemptChange, sent: &Sent) {
 
 /// What wasn't executed leaves again this much later, milliseconds.
 pub(super) fn put_back_ms(sent: &Sent) -> i64 {
-    meta(sent).and_then(|meta| meta.retry_after_ms).unwrap_or(PUT_BACK_MS).max(PUT_BACK_MS)
+    meta(sent).and_then(|meta| meta.retry_after_ms).unwrap_or(PUT_BACK_MS).clamp(PUT_BACK_MS, PUT_BACK_MAX_MS)
 }
 
 pub(super) fn meta(sent: &Sent) -> Option<&AnswerMeta> {

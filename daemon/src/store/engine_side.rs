@@ -247,8 +247,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn on_wire(&self) -> Result<Vec<(PayoutId, String, i64)>, StoreError> {
-        on!(self, pool, sql => sql::attempts::on_wire(pool).await)
+    pub async fn on_wire(&self, fence: Fence) -> Result<Vec<(PayoutId, String, i64)>, StoreError> {
+        on!(self, pool, sql => sql::attempts::on_wire(pool, fence).await)
     }
 
     /// The create attempts that these keys or Stripe objects are of.

@@ -65,7 +65,8 @@ fn error_class(asked: &Asked, status: u16, error: &StripeError, meta: &AnswerMet
 }
 
 /// The API key or the mode is at fault: the next creator would get the same answer, even when the sentence names this one's account.
-fn is_of_everybody(status: u16, error: &StripeError) -> bool {
+#[must_use]
+pub fn is_of_everybody(status: u16, error: &StripeError) -> bool {
     let says = |words: &str| error.message.as_deref().is_some_and(|message| message.contains(words));
     let code = error.code.as_deref().unwrap_or_default();
     status == 401

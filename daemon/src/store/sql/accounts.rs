@@ -108,9 +108,11 @@ pub(in crate::store) async fn record(
 /// Whose bank account was replaced, or takes payouts again.
 fn with_new_banks(known: &[(&AccountRead, &AccountRow)]) -> Vec<String> {
     let is_unusable = |bank: &BankRead| BANK_UNUSABLE.contains(&bank.status.as_str());
+    // One that wasn't shown for a while (its account couldn't be read) and is shown again is the same as before.
+    let was_unusable = |stored: &BankRead| is_unusable(stored) && stored.status != BANK_REMOVED;
     let is_new = |bank: &BankRead, before: &AccountRow| {
         let stored = before.banks.iter().find(|(stored, _)| stored.currency == bank.currency);
-        stored.is_some_and(|(stored, _)| stored.destination != bank.destination || is_unusable(stored)) && !is_unusable(bank)
+        stored.is_some_and(|(stored, _)| stored.destination != bank.destination || was_unusable(stored)) && !is_unusable(bank)
     };
     let changed = known.iter().filter(|(read, before)| read.banks.iter().any(|bank| is_new(bank, before)));
     changed.map(|(_, before)| before.creator.to_string()).collect()

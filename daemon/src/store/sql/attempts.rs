@@ -75,9 +75,13 @@ pub(super) fn on_wire_query() -> Query {
     sqlx::query::<DB>("SELECT payout_id, key, token FROM payout_attempts WHERE on_wire")
 }
 
-/// Attempts whose send has no recorded answer, by their keys: (payout, key, token of the intent).
-pub(in crate::store) async fn on_wire(pool: &Pool) -> Result<Vec<(PayoutId, String, i64)>, StoreError> {
-    let rows = on_wire_query().fetch_all(pool).await?;
+/// Attempts whose send has no recorded answer, by their keys: (payout, key, token of the intent). An intent whose commit is still under way,
+/// though nobody waits for it any more, is waited for: else it would be found by nobody.
+pub(in crate::store) async fn on_wire(pool: &Pool, fence: Fence) -> Result<Vec<(PayoutId, String, i64)>, StoreError> {
+    let mut tx = begin(pool).await?;
+    lease::check_alone(&mut tx, fence).await?;
+    let rows = on_wire_query().fetch_all(&mut *tx).await?;
+    commit(tx).await?;
     let read = |row: &<DB as sqlx::Database>::Row| {
         Ok((PayoutId::new(row.try_get::<String, _>(0)?), row.try_get(1)?, row.try_get(2)?))
     };

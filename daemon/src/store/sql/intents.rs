@@ -176,6 +176,8 @@ async fn candidates(tx: &mut Tx, gate: Gate, ask: &Ask<'_>) -> Result<Vec<Candid
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    // A hold, a closed cohort or an entry that takes money back, once it was confirmed to somebody, is never overtaken by a send.
+    journal::lock(tx).await?;
     let rollout = cohort_ask::rollout(&mut *tx).await?;
     let mut query = candidates_query(gate.now_ms, &ids);
     query

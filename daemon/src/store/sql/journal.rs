@@ -1,4 +1,5 @@
-//! The journal: appended to as the last thing of a transaction, so that its head row is locked for as short as can be.
+//! The journal: appended to as the last thing of a transaction, so that its head row is locked for as short as can be; only what commits an
+//! intent locks it before.
 use super::{DB, FOR_UPDATE, Tx};
 use crate::store::{StoreError, types::Note};
 use payout_shared::journal::Entry;
@@ -6,6 +7,14 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
 /// Rows per statement: eleven binds each stay far below both databases' limits.
 const ROWS_PER_STATEMENT: usize = 500;
+
+/// From here on until the commit nobody else commits anything that is told in the journal: what is read now holds when this is committed. Payouts
+/// and runs are locked before it, as in every transaction.
+pub(super) async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
+    let head = AssertSqlSafe(format!("SELECT seq FROM journal_head WHERE id = 1{FOR_UPDATE}"));
+    sqlx::query::<DB>(head).fetch_one(&mut **tx).await?;
+    Ok(())
+}
 
 /// Appends rows and gives the number of the last one. A gapless number and the hash chain come from the head row, which is
 /// locked until the commit: two writers can't fork the chain.

@@ -69,8 +69,17 @@ pub(in crate::store) async fn give_back(pool: &Pool, fence: Fence) -> Result<(),
 
 /// Proves inside a transaction that the token is in force and unexpired, and keeps it so until the commit.
 pub(in crate::store) async fn check(tx: &mut Tx, fence: Fence) -> Result<(), StoreError> {
+    check_with(tx, fence, FOR_SHARE).await
+}
+
+/// The same once every other transaction that has proven it is over.
+pub(super) async fn check_alone(tx: &mut Tx, fence: Fence) -> Result<(), StoreError> {
+    check_with(tx, fence, FOR_UPDATE).await
+}
+
+async fn check_with(tx: &mut Tx, fence: Fence, lock: &str) -> Result<(), StoreError> {
     let row = sqlx::query::<DB>(AssertSqlSafe(format!(
-        "SELECT token, expires_at_ms > {NOW_MS} FROM lease WHERE id = 1{FOR_SHARE}"
+        "SELECT token, expires_at_ms > {NOW_MS} FROM lease WHERE id = 1{lock}"
     )))
     .fetch_one(&mut **tx)
     .await?;

@@ -1,6 +1,6 @@
 //! Trying failed payouts again, in bulk: their rows are locked, judged by the core on what is so now, and the accepted ones are planned
 //! again with the same items, in one transaction.
-use super::{DB, FOR_UPDATE_OF_P, Pool, Query, Tx, begin, change, cohort_ask, commit, facts, journal, lease, overrides, purses, runs};
+use super::{DB, FOR_SHARE, FOR_UPDATE, FOR_UPDATE_OF_P, Pool, Query, Tx, begin, change, cohort_ask, commit, facts, journal, lease, overrides, purses, runs};
 use crate::store::{
     StoreError,
     types::{Change, Fence, PlanContext, Retried, RetryAsk},
@@ -15,7 +15,7 @@ use payout_shared::{
     retry::{NoRetry, RETRY_AFTER_MS, RETRY_WITHIN_MS, RetryFacts, retry},
     run::{RunEvent, RunState},
 };
-use sqlx::{QueryBuilder, Row};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Payouts looked at by one statement.
@@ -47,6 +47,7 @@ pub(in crate::store) async fn retry_all(
     }
     let (mut done, mut notes) = (Vec::with_capacity(ask.payouts.len()), Vec::new());
     let (mut purses, mut reopened) = (HashSet::new(), BTreeSet::new());
+    lock_runs(&mut tx, ask.payouts).await?;
     for chunk in ask.payouts.chunks(CHUNK) {
         let mut rows = load(&mut tx, chunk).await?;
         ask_purses(&mut tx, &mut rows, ask.context).await?;
@@ -119,6 +120,32 @@ fn requeue(row: &Failed, now_ms: i64, ask: &RetryAsk<'_>) -> Change {
         detail: serde_json::json!({"attempt": row.facts.creates.saturating_add(1), "by_itself": ask.by_itself}),
         ..Change::new(row.id.clone(), ask.by.clone())
     }
+}
+
+/// Their runs, before anything of them is judged and until the commit: none ends while one of its payouts is planned again unseen. Shared with
+/// what sends; one that ended is to be opened again.
+async fn lock_runs(tx: &mut Tx, asked: &[(PayoutId, Option<i64>)]) -> Result<(), StoreError> {
+    let mut runs = BTreeSet::<(String, bool)>::new();
+    for chunk in asked.chunks(CHUNK) {
+        let mut query = QueryBuilder::<DB>::new(
+            "SELECT DISTINCT r.id, r.state IN ('completed', 'completed_with_failures') FROM payout_runs r \
+             JOIN creator_payouts p ON p.run_id = r.id WHERE p.id IN (",
+        );
+        let mut list = query.separated(", ");
+        for (id, _) in chunk {
+            list.push_bind(id.as_str());
+        }
+        query.push(")");
+        for row in query.build().persistent(false).fetch_all(&mut **tx).await? {
+            runs.insert((row.try_get(0)?, row.try_get(1)?));
+        }
+    }
+    for (run, has_ended) in runs {
+        let how = if has_ended { FOR_UPDATE } else { FOR_SHARE };
+        let lock = AssertSqlSafe(format!("SELECT id FROM payout_runs WHERE id = $1{how}"));
+        sqlx::query::<DB>(lock).bind(run).fetch_optional(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 /// The rows, what is free of their items, and whether money was taken back since.

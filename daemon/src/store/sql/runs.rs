@@ -203,6 +203,11 @@ pub(super) async fn event_in_tx(
 ) -> Result<(RunRow, RunVerdict, Option<Note>), StoreError> {
     let mut row = find(tx, id.as_str(), FOR_UPDATE).await?;
     let from = row.state;
+    if ends(event) && has_work(tx, &row.id).await? {
+        // Counted before this lock, nothing was left; a retry has planned some again meanwhile.
+        let state = row.state.as_str();
+        return Err(StoreError::Refused(format!("run {} is {state} and has payouts that are not done: it cannot be {}", row.label, event_participle(event))));
+    }
     let verdict = run::apply(standing(tx, &row).await?, event);
     let planned_now = event == RunEvent::FinishPlan && !row.plan_finished;
     match verdict {
@@ -228,6 +233,28 @@ pub(super) async fn event_in_tx(
     let detail = serde_json::json!({ "label": row.label.to_string() });
     let note = note(&row, by, event.as_str(), Some(from), reason.map(str::to_owned), detail);
     Ok((row, verdict, Some(note)))
+}
+
+/// It is said of a run with which everything is done.
+const fn ends(event: RunEvent) -> bool {
+    match event {
+        RunEvent::Complete | RunEvent::CompleteWithFailures | RunEvent::Settle | RunEvent::FinishAbort => true,
+        RunEvent::FinishPlan
+        | RunEvent::AskApproval
+        | RunEvent::Approve
+        | RunEvent::Begin
+        | RunEvent::Pause
+        | RunEvent::Drain
+        | RunEvent::Resume
+        | RunEvent::Reopen
+        | RunEvent::Abort => false,
+    }
+}
+
+/// Something of it is to be sent, or nobody knows what became of it. Under the run's lock: whatever plans a payout again holds that, too.
+async fn has_work(tx: &mut Tx, id: &RunId) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM creator_payouts WHERE run_id = $1 AND state IN ('planned', 'submitting', 'unknown'))";
+    Ok(sqlx::query::<DB>(query).bind(id.as_str()).fetch_one(&mut **tx).await?.try_get(0)?)
 }
 
 fn illegal(row: &RunRow, event: RunEvent) -> StoreError {

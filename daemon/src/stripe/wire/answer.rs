@@ -3,7 +3,7 @@ use super::{beginning, lean, payout};
 use crate::stripe::ReadError;
 use http::{HeaderMap, HeaderName, StatusCode};
 use payout_shared::{
-    answer::{AnswerMeta, Sent},
+    answer::{AnswerMeta, Sent, is_of_everybody},
     id::AccountId,
 };
 
@@ -88,9 +88,10 @@ pub fn read_error(status: StatusCode, meta: &AnswerMeta, body: &[u8], about: &Ac
     let code = error.as_ref().and_then(|error| error.code.as_deref());
     let names_account =
         code == Some("account_invalid") || (!about.as_str().is_empty() && said.contains(about.as_str()));
+    let of_everybody = error.as_ref().is_some_and(|error| is_of_everybody(status.as_u16(), error));
     Some(match status.as_u16() {
         401 => ReadError::Refused(text),
-        403 if !names_account => ReadError::Refused(text),
+        403 if of_everybody || !names_account => ReadError::Refused(text),
         403 | 404 => ReadError::NoAccess(text),
         400 if code == Some("account_invalid") => ReadError::NoAccess(text),
         429 => ReadError::Limited(text),

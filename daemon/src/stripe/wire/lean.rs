@@ -41,9 +41,19 @@ pub(crate) fn payout(object: &Value, account: &AccountId) -> Result<PayoutObject
     })
 }
 
+/// What a page of a list shows, and whether there is more. One that shows nothing although there is more says nothing: taken for the end, it would
+/// be taken for a proof that what isn't shown isn't there.
+pub(crate) fn page_of<'a>(page: &'a Value, what: &str) -> Result<(&'a [Value], bool), String> {
+    let list = page["data"].as_array().ok_or_else(|| format!("no list of {what}"))?;
+    match flag(page, "has_more") {
+        Some(true) if list.is_empty() => Err(format!("a page without {what} that says there are more")),
+        Some(has_more) => Ok((list, has_more)),
+        None => Err("a list without has_more".to_owned()),
+    }
+}
+
 pub(crate) fn payouts(page: &Value, account: &AccountId) -> Result<(Vec<PayoutObject>, bool), String> {
-    let list = page["data"].as_array().ok_or_else(|| "no list of payouts".to_owned())?;
-    let has_more = flag(page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    let (list, has_more) = page_of(page, "payouts")?;
     Ok((list.iter().map(|object| payout(object, account)).collect::<Result<_, _>>()?, has_more))
 }
 
@@ -71,8 +81,7 @@ pub(crate) fn account(object: &Value) -> Result<AccountObject, String> {
 }
 
 pub(crate) fn accounts(page: &Value) -> Result<AccountPage, String> {
-    let list = page["data"].as_array().ok_or_else(|| "no list of accounts".to_owned())?;
-    let has_more = flag(page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    let (list, has_more) = page_of(page, "accounts")?;
     let next_after = match list.last() {
         Some(last) if has_more => {
             Some(AccountId::new(text(last, "id").ok_or_else(|| "an account without an id".to_owned())?))
@@ -114,8 +123,7 @@ pub(crate) fn balance(object: &Value) -> Result<BalanceObject, String> {
 
 /// Balance transactions. Read leanly only: their types and sources are an open set that a strict reader refuses.
 pub(crate) fn movements(page: &Value) -> Result<(Vec<Movement>, bool), String> {
-    let list = page["data"].as_array().ok_or_else(|| "no list of balance transactions".to_owned())?;
-    let has_more = flag(page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    let (list, has_more) = page_of(page, "balance transactions")?;
     Ok((list.iter().map(movement).collect::<Result<_, _>>()?, has_more))
 }
 

@@ -110,8 +110,7 @@ pub fn objects(bytes: &[u8], said_ms: i64) -> Result<(Vec<Told>, Option<String>)
 
 /// A list, and its last one's id when there are more.
 fn page_of(page: &Value) -> Result<(&[Value], Option<String>), String> {
-    let list = page["data"].as_array().ok_or_else(|| "no list".to_owned())?;
-    let has_more = lean::flag(page, "has_more").ok_or_else(|| "a list without has_more".to_owned())?;
+    let (list, has_more) = lean::page_of(page, "objects")?;
     let last = list
         .last()
         .filter(|_| has_more)

@@ -1,6 +1,6 @@
 //! Requests as literals, answers whole, lacking and broken.
 use super::*;
-use crate::stripe::{ListRequest, create_body};
+use crate::stripe::{ListRequest, ReadError, create_body};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use payout_shared::{
     answer::{AnswerMeta, Sent},
@@ -176,6 +176,36 @@ fn one_unreadable_payout_fails_the_page() {
     assert!(payouts(&bytes(&page), &acct()).unwrap_err().contains("po_1"));
     assert!(payouts(br#"{"data":[]}"#, &acct()).is_err());
     assert_eq!(payouts(br#"{"data":[],"has_more":false}"#, &acct()), Ok((Vec::new(), false)));
+}
+
+#[test]
+fn a_key_that_lacks_a_permission_is_no_accounts_fault_whomever_the_sentence_names() {
+    let read = |message: &str| {
+        let body = json!({"error": {"type": "invalid_request_error", "message": message}});
+        answer::read_error(StatusCode::FORBIDDEN, &AnswerMeta::default(), &bytes(&body), &acct()).unwrap()
+    };
+    let permission =
+        "The provided key 'rk_test_x' does not have the required permissions for this endpoint on account 'acct_1'.";
+    assert!(matches!(read(permission), ReadError::Refused(_)));
+    let access =
+        "The provided key 'sk_test_x' does not have access to account 'acct_1' (or that account does not exist).";
+    assert!(matches!(read(access), ReadError::NoAccess(_)));
+}
+
+#[test]
+fn a_page_of_nothing_that_has_more_proves_nothing() {
+    let page = json!({"object": "list", "url": "/v1/payouts", "has_more": true, "data": []});
+    let bytes = bytes(&page);
+    for why in [
+        payouts(&bytes, &acct()).unwrap_err(),
+        movements(&bytes).unwrap_err(),
+        accounts(&bytes).unwrap_err(),
+        transfers(&bytes).unwrap_err(),
+        objects(&bytes, 1).unwrap_err(),
+        events(&bytes).unwrap_err(),
+    ] {
+        assert!(why.contains("there are more"), "{why}");
+    }
 }
 
 #[test]

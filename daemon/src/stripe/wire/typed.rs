@@ -44,8 +44,9 @@ pub(super) fn payout(bytes: &[u8], account: &AccountId) -> Option<PayoutObject> 
 
 pub(super) fn payouts(bytes: &[u8], account: &AccountId) -> Option<(Vec<PayoutObject>, bool)> {
     let page = ListPayout::new().customize().send_blocking(&Arrived(bytes)).ok()?;
-    let payouts = page.data.into_iter().map(|payout| ours(payout, account)).collect::<Option<_>>()?;
-    Some((payouts, page.has_more))
+    let payouts = page.data.into_iter().map(|payout| ours(payout, account)).collect::<Option<Vec<_>>>()?;
+    // A page of nothing that has more is no answer: the other reader says so.
+    (!payouts.is_empty() || !page.has_more).then_some((payouts, page.has_more))
 }
 
 fn ours(payout: stripe_shared::Payout, account: &AccountId) -> Option<PayoutObject> {

@@ -13,7 +13,7 @@ use payout_shared::{
 };
 use payoutd::{
     store::types::{AttemptChange, By, Change, Fence, RetryAsk, RunRow},
-    stripe::Stripe,
+    stripe::{ReadError, Stripe},
 };
 use stripe_twin::{AccountChange, BankSpec, Event};
 
@@ -116,6 +116,22 @@ async fn a_person_may_try_again_what_does_not_pass_by_itself_once_it_is_not_held
     assert_eq!(world.executed(0)[0].destination, "ba_other");
     assert!(retry(&world, 0).await.contains("only a failed payout"));
     world.books_equal().await;
+}
+
+/// Its account couldn't be read for a while, and is as it was.
+#[tokio::test]
+async fn a_bank_account_that_was_only_unseen_for_a_while_has_not_changed() {
+    let (mut world, _) = refused(Database::sqlite(), "no_account").await;
+    assert_eq!(world.held(0).await, ["bank_failure"]);
+    world.stripe.trouble_read(Some(&account(0)), 1, ReadError::NoAccess("for a while".to_owned()));
+    let seen = "SELECT COUNT(*) FROM account_banks WHERE status = 'removed'";
+    for (removed, what) in [(1, "it is unread"), (0, "it is read again")] {
+        world.store.mark_stale(&AccountId::new(account(0))).await.unwrap();
+        world.run(2, RunKind::Manual).await;
+        world.settle().await;
+        assert_eq!(world.probe.number(seen).await, removed, "{what}");
+        assert_eq!(world.held(0).await, ["bank_failure"], "{what}");
+    }
 }
 
 #[tokio::test]

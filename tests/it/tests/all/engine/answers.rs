@@ -86,6 +86,21 @@ async fn what_never_left_leaves_later() {
     paid_once_in_spite_of(Trouble::Instead(Box::new(never))).await;
 }
 
+/// Whatever a proxy says: nobody's money waits for years.
+#[tokio::test]
+async fn a_429_is_put_back_for_a_minute_at_most() {
+    let mut world = World::of(1).await;
+    let meta = AnswerMeta { retry_after_ms: Some(365 * 86_400_000), ..AnswerMeta::default() };
+    let limited = Sent::Error { status: 429, error: StripeError::default(), meta };
+    world.stripe.trouble(None, 1, Trouble::Instead(Box::new(limited)));
+    let run = world.scheduled().await;
+    let began_ms = world.clock.now_ms();
+    world.settle().await;
+    assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("pending", RunState::Completed));
+    assert!(world.clock.now_ms() - began_ms < 120_000);
+    world.books_equal().await;
+}
+
 #[tokio::test]
 async fn a_429_slows_everybody_down() {
     let mut world = World::of(60).await;

@@ -19,6 +19,7 @@ use payoutd::{
     stripe::create_body,
 };
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 fn gate(world: &World, fence: Fence) -> Gate {
     let now_ms = world.clock.now_ms();
@@ -118,6 +119,29 @@ async fn a_new_holder_waits_before_it_judges_what_the_old_one_left_on_the_wire()
     world.settle().await;
     assert_eq!((world.state(&run).await, world.stripe.left().len()), (RunState::Completed, 5));
     world.books_equal().await;
+    drop(hangs);
+}
+
+/// The second daemon is stopped while it still waits for what the first has on the wire: the third waits as well.
+#[tokio::test]
+async fn a_holder_that_had_to_wait_hands_its_wait_on_when_it_is_stopped() {
+    let (mut world, run, hangs) = asleep().await;
+    world.database.execute("UPDATE lease SET expires_at_ms = 1").await;
+    world.pause(&run).await;
+    world.step().await;
+    let stop = CancellationToken::new();
+    stop.cancel();
+    world.engine.take().unwrap().run(stop).await;
+    world.database.execute("UPDATE lease SET expires_at_ms = 1").await;
+    world.settings.holder = "three".to_owned();
+    world.engine = Some(Engine::new(world.parts(Arc::new(world.stripe.another_client()))));
+    for _ in 0..20 {
+        world.step().await;
+        assert_eq!((world.state(&run).await, world.store.in_flight().await.unwrap()), (RunState::Pausing, 2));
+        world.advance(1_000).await;
+    }
+    world.settle().await;
+    assert_eq!(world.state(&run).await, RunState::Paused);
     drop(hangs);
 }
 

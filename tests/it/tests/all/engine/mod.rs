@@ -39,4 +39,5 @@ mod sim;
 mod swapped;
 mod sweep;
 mod sweeps;
+mod waits;
 mod webhooks;

@@ -85,6 +85,23 @@ async fn when_they_were_wrong_it_is_a_late_execution_and_the_entries_are_spent()
     assert_eq!(world.stripe.wrong(), Vec::<String>::new());
 }
 
+/// That its word for the payout's state isn't known takes nothing away from its being there.
+#[tokio::test]
+async fn when_they_were_wrong_the_creator_stays_held_whatever_stripe_calls_the_payouts_state() {
+    let mut world = one_unknown().await;
+    let (key, body) = world.stripe.left().into_iter().find(|(key, _)| key.contains(&account(0))).unwrap();
+    said(&world).await;
+    world.stripe.execute_behind_our_back(&account(0), &key, &body);
+    world.stripe.speak_strangely(true);
+    world.wait_minutes(26 * HOUR).await;
+    assert_eq!(world.held(0).await, ["late_execution"]);
+    world.run(2, RunKind::Manual).await;
+    world.settle().await;
+    assert_eq!(world.executed(0).len(), 1, "never twice");
+    let locked = "SELECT COUNT(*) FROM payout_items WHERE released_at_ms IS NULL AND payout_id IN (SELECT id FROM creator_payouts WHERE state = 'voided')";
+    assert_eq!(world.probe.number(locked).await, 1, "its entries are spent");
+}
+
 /// How the requests ended, in the order of the words.
 async fn ends(world: &World) -> Vec<RequestState> {
     let requests = world.store.requests(true, 10).await.unwrap();

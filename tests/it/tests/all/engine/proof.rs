@@ -112,6 +112,23 @@ async fn what_shows_up_after_the_proof_is_a_late_execution_that_keeps_its_earnin
     assert_eq!(world.stripe.wrong(), Vec::<String>::new());
 }
 
+/// The object is there: what its state is called says nothing about that.
+#[tokio::test]
+async fn a_payout_that_a_list_shows_is_found_whatever_its_state_is_called() {
+    let mut world = World::of(2).await;
+    world.stripe.trouble(Some(&account(0)), 1, Trouble::Twin("executed-then-dropped"));
+    world.stripe.speak_strangely(true);
+    let run = world.scheduled().await;
+    world.until("the lost answer", async |world| world.payout(0).await == "unknown").await;
+    world.wait_minutes(30).await;
+    assert_eq!((world.payout(0).await.as_str(), world.state(&run).await), ("pending", RunState::Completed));
+    assert_eq!(world.stripe.listings(), 1, "it is looked for once");
+    world.stripe.speak_strangely(false);
+    world.deliver().await;
+    world.settle().await;
+    world.books_equal().await;
+}
+
 /// Reads an object as the desk does, and records it for somebody.
 async fn claim(world: &World, object: &str) -> Result<i64, StoreError> {
     let stripe = world.stripe.another_client();

@@ -58,6 +58,7 @@ impl Stripe for TwinStripe {
             let path = format!("/v1/payouts?created[gte]={}&limit=100{after}", request.created_from_s);
             let body = this.read(&path, Some(&request.account), &request.account)?;
             let (payouts, has_more) = wire::payouts(&body, &request.account).map_err(ReadError::Unreadable)?;
+            let payouts = payouts.into_iter().map(|payout| this.shared.heard(payout)).collect();
             Ok(ListPage { payouts, has_more, date_ms: this.time.time().map(|(now_ms, _)| now_ms) })
         })
     }
@@ -67,7 +68,7 @@ impl Stripe for TwinStripe {
         Box::pin(async move {
             let _work = this.work().await;
             let body = this.read(&format!("/v1/payouts/{payout}"), Some(&account), &account)?;
-            wire::payout(&body, &account).map_err(ReadError::Unreadable)
+            wire::payout(&body, &account).map(|payout| this.shared.heard(payout)).map_err(ReadError::Unreadable)
         })
     }
 

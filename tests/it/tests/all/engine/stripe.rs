@@ -7,7 +7,10 @@ use super::{
 };
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use payout_shared::{answer::Sent, id::AccountId};
+use payout_shared::{
+    answer::{PayoutObject, Sent},
+    id::AccountId,
+};
 use payoutd::{
     clock::{Clock, ManualClock},
     stripe::{Limits, MoneyRequest, ReadError, StripeClock, limits::ReadClass, wire},
@@ -39,6 +42,8 @@ pub(super) struct Memory {
     /// Which process may speak: requests of a dead one go nowhere.
     alive: u64,
     no_date: bool,
+    /// Payouts are in a state whose word nobody knows.
+    strange: bool,
 }
 
 pub(super) struct Shared {
@@ -138,6 +143,16 @@ impl Shared {
     /// Answers carry no `Date` from now on.
     pub(super) fn hide_date(&self, hide: bool) {
         self.memory().no_date = hide;
+    }
+
+    /// Payouts that are read from now on are in a state whose word nobody knows.
+    pub(super) fn speak_strangely(&self, strange: bool) {
+        self.memory().strange = strange;
+    }
+
+    pub(super) fn heard(&self, mut payout: PayoutObject) -> PayoutObject {
+        payout.status = payout.status.filter(|_| !self.memory().strange);
+        payout
     }
 
     pub(super) fn left(&self) -> Vec<(String, String)> {
