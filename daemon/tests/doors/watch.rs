@@ -147,6 +147,23 @@ async fn old_figures_are_said_to_be_old_and_signs_of_life_go_on() {
     while !matches!(follower.next().await.unwrap().frame, Some(Frame::Heartbeat(_))) {}
 }
 
+/// A look that succeeded late is no newer for that.
+#[tokio::test]
+async fn figures_that_nobody_could_renew_for_three_seconds_are_said_to_be_old() {
+    let room = Room::at(NOW).await;
+    let mut follower = follower(&room).await;
+    while follower.next().await.is_some_and(|frame| !matches!(frame.frame, Some(Frame::Heartbeat(_)))) {}
+    quiet(&room).await;
+    // In one leap, as if the look before it had taken that long.
+    room.hand.advance(9_000);
+    let said = loop {
+        if let Some(Frame::Delta(parts)) = &follower.next().await.unwrap().frame {
+            break parts.daemon.clone().unwrap().degraded;
+        }
+    };
+    assert!(said.iter().any(|said| said.starts_with("the figures shown are of 06:00:0")), "{said:?}");
+}
+
 #[tokio::test]
 async fn one_run_can_be_watched_by_its_name_while_another_is_current() {
     let room = Room::at(NOW).await;

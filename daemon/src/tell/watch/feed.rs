@@ -24,10 +24,12 @@ use tokio_util::sync::CancellationToken;
 const TICK_MS: i64 = 1_000;
 /// Looks are at least this far apart.
 const LOOK_EVERY_MS: i64 = 100;
-/// After a look that took long, at least so many times as long: the database has better things to do.
+/// After a look that took long, at least so many times as long, for a second at most: the database has better things to do.
 const LOOK_REST: i64 = 4;
 /// A look that takes longer is old news by the time it is done: the screen says so.
 const LOOK_LATE_MS: i64 = 2_000;
+/// Nobody takes figures for new that were looked at longer ago, whatever has succeeded since: the screen says so.
+const SHOWN_OLD_MS: i64 = 3_000;
 /// A new follower of a feed that nobody followed waits this long for a look.
 const FIRST_LOOK_MS: i64 = 3_000;
 /// What was looked at longer ago is looked at again before a new follower sees it.
@@ -132,7 +134,7 @@ impl Feed {
             tokio::select! {
                 () = stop.cancelled() => return,
                 (live, took_ms) = work.done() => {
-                    not_before = self.clock.boot().plus_ms(LOOK_EVERY_MS.max(took_ms.saturating_mul(LOOK_REST)));
+                    not_before = self.clock.boot().plus_ms(rest_ms(took_ms));
                     self.looked_at(&sources, live, took_ms);
                 }
                 () = self.clock.sleep_until(tick_at) => {
@@ -163,7 +165,8 @@ impl Feed {
         // No follower is no error.
         let _ = self.frames.send(ring.heartbeat(self.clock.now_ms()));
         drop(ring);
-        if look_age_ms >= LOOK_LATE_MS {
+        let shown_ms = self.looked.borrow().map_or(0, |at| self.clock.boot().ms_since(at));
+        if look_age_ms >= LOOK_LATE_MS || (self.followers() > 0 && shown_ms >= SHOWN_OLD_MS) {
             self.stale(sources, "the database takes too long to answer");
         }
     }
@@ -201,6 +204,11 @@ impl Feed {
             let _ = self.frames.send(frame);
         }
     }
+}
+
+/// How long nobody looks after a look that took so long, milliseconds.
+fn rest_ms(took_ms: i64) -> i64 {
+    took_ms.saturating_mul(LOOK_REST).clamp(LOOK_EVERY_MS, TICK_MS)
 }
 
 /// The look that is being taken, if any.
@@ -242,5 +250,17 @@ impl<'a> Work<'a> {
         self.look = None;
         self.memo = Some(memo);
         (live, took_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_never_much_older_than_two_looks_and_a_second() {
+        for (took_ms, rest) in [(0, 100), (20, 100), (100, 400), (250, 1_000), (9_000, 1_000), (i64::MAX, 1_000)] {
+            assert_eq!(rest_ms(took_ms), rest, "{took_ms}");
+        }
     }
 }
