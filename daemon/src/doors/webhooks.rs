@@ -2,6 +2,7 @@
 //!
 //! Who comes in: Stripe, through a proxy; and whoever finds the port. Invariants: nothing unsigned is stored, and without a secret
 //! nothing is believed; 200 is said only after the commit, so that Stripe sends again what we couldn't store.
+use super::seats::Seats;
 use crate::{
     clock::Clock,
     store::{Store, StoreError, door_types::InboxEvent},
@@ -40,6 +41,9 @@ pub struct Webhooks {
     pub body_bytes_max: usize,
 }
 
+/// Connections at once: a proxy's, and whoever finds the port. Far below the file descriptors that a process has.
+const CONNECTIONS_MAX: usize = 256;
+
 type Answer = (StatusCode, &'static str);
 
 /// The routes.
@@ -56,7 +60,9 @@ pub fn router(door: Webhooks) -> Router {
 /// # Errors
 /// The listener broke.
 pub async fn serve(door: Webhooks, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    axum::serve(listener, router(door)).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    axum::serve(Seats::new(listener, CONNECTIONS_MAX), router(door))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await?;
     Ok(())
 }
 

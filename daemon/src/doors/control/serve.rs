@@ -1,5 +1,6 @@
 //! The socket of the control door, and the server on it.
 use super::{ControlDoor, rights::Gated};
+use crate::doors::seats::Seats;
 use payout_proto::{DESCRIPTORS, v1};
 use std::{
     io::ErrorKind,
@@ -7,11 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
 /// Who may open the socket: its owner and its group.
 const MODE: u32 = 0o660;
+/// Connections at once: each console holds one.
+const CONNECTIONS_MAX: usize = 256;
 /// Requests of one connection at once.
 const STREAMS_MAX: u32 = 64;
 /// A request of this size holds 50,000 creators with ids of 200 bytes.
@@ -92,7 +94,7 @@ pub async fn serve(door: ControlDoor, listener: UnixListener) -> anyhow::Result<
             v1::control_server::ControlServer::new(door).max_decoding_message_size(REQUEST_BYTES_MAX),
             people,
         ))
-        .serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop.cancelled_owned())
+        .serve_with_incoming_shutdown(Seats::new(listener, CONNECTIONS_MAX).connections(), stop.cancelled_owned())
         .await?;
     Ok(())
 }
