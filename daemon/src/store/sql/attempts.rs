@@ -14,6 +14,9 @@ use payout_shared::{
 };
 use sqlx::{QueryBuilder, Row};
 
+/// Nothing unknown waits longer than a quarter of an hour for its next look: what is to wait longer than this was put off by a wrong clock, milliseconds.
+const WAITS_MAX_MS: i64 = 60 * 60 * 1000;
+
 /// Asks for unknown payouts whose time has come and of which nothing is on the wire, oldest first.
 pub(super) fn unresolved_query(now_ms: i64, limit: i64) -> Query {
     sqlx::query::<DB>(
@@ -21,10 +24,11 @@ pub(super) fn unresolved_query(now_ms: i64, limit: i64) -> Query {
          COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends, \
          t.absent_first_stripe_ms, FALSE \
          FROM creator_payouts p JOIN payout_attempts t ON t.payout_id = p.id AND t.kind = 'create' AND t.number = p.attempts \
-         WHERE p.state = 'unknown' AND p.not_before_ms <= $1 AND NOT t.on_wire ORDER BY p.not_before_ms, p.id LIMIT $2",
+         WHERE p.state = 'unknown' AND (p.not_before_ms <= $1 OR p.not_before_ms > $3) AND NOT t.on_wire ORDER BY p.not_before_ms, p.id LIMIT $2",
     )
     .bind(now_ms)
     .bind(limit)
+    .bind(now_ms.saturating_add(WAITS_MAX_MS))
 }
 
 /// Asks for what two people said was not paid, and is looked for until that is proven.
@@ -34,10 +38,11 @@ pub(super) fn vouched_query(now_ms: i64, limit: i64) -> Query {
          COALESCE(t.first_sent_stripe_ms, 0), COALESCE(t.last_sent_stripe_ms, 0), t.no_resend, t.absent_listings, t.sends, \
          t.absent_first_stripe_ms, TRUE \
          FROM payout_attempts t JOIN creator_payouts p ON p.id = t.payout_id \
-         WHERE t.vouched_at_ms IS NOT NULL AND p.not_before_ms <= $1 ORDER BY p.not_before_ms, p.id LIMIT $2",
+         WHERE t.vouched_at_ms IS NOT NULL AND (p.not_before_ms <= $1 OR p.not_before_ms > $3) ORDER BY p.not_before_ms, p.id LIMIT $2",
     )
     .bind(now_ms)
     .bind(limit)
+    .bind(now_ms.saturating_add(WAITS_MAX_MS))
 }
 
 /// Unknown payouts whose time has come and of which nothing is on the wire, oldest first, and those that two people said were not paid.

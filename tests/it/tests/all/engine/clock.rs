@@ -1,5 +1,8 @@
 //! Nothing leaves by our clock alone: Stripe's Date must be known, near ours, and past the run's instant.
-use super::world::World;
+use super::{
+    proof::one_unknown,
+    world::{World, account},
+};
 use crate::databases::START_MS;
 use payout_shared::run::{RunKind, RunState};
 
@@ -115,5 +118,24 @@ async fn a_run_that_was_paused_and_resumed_before_its_instant_waits_for_it() {
     assert!(world.stripe.left().is_empty());
     world.settle().await;
     assert_eq!(world.stripe.left().len(), 2);
+    world.books_equal().await;
+}
+
+/// What was to wait a few minutes more by a clock that was a month ahead doesn't wait for a month.
+#[tokio::test]
+async fn an_unknown_payout_that_was_put_off_by_a_wrong_clock_is_looked_for_when_that_is_right_again() {
+    const MONTH_MS: i64 = 30 * 86_400_000;
+    let mut world = one_unknown().await;
+    world.hand.jump_wall(MONTH_MS);
+    let right_ms = world.clock.now_ms() - MONTH_MS;
+    let put_off = format!(
+        "SELECT COUNT(*) FROM creator_payouts WHERE state = 'unknown' AND not_before_ms > {right_ms} + 86400000"
+    );
+    world.until("a listing", async |world| world.probe.number(&put_off).await == 1).await;
+    world.hand.jump_wall(-MONTH_MS);
+    let (key, body) = world.stripe.left().into_iter().find(|(key, _)| key.contains(&account(0))).unwrap();
+    world.stripe.execute_behind_our_back(&account(0), &key, &body);
+    world.wait_minutes(5).await;
+    assert_ne!(world.payout(0).await, "unknown");
     world.books_equal().await;
 }
