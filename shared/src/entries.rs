@@ -180,7 +180,7 @@ pub fn debit(fact: &Fact, booked: &[Booked]) -> Result<Option<Entry>, TooMuch> {
     single(fact, EarningKind::DebtRepaid, i128::from(target), booked, due_ms)
 }
 
-/// The entry of a reversal of a transfer that is no sale's: what it took from the account.
+/// The entry of a reversal of a transfer that is no sale's of ours: what it took from the account.
 ///
 /// # Errors
 /// [`TooMuch`].
@@ -188,6 +188,15 @@ pub fn plain_reversal(fact: &Fact, booked: &[Booked]) -> Result<Option<Entry>, T
     let taken = fact.settled_minor.unwrap_or(fact.amount_minor);
     let target = i128::from(taken).checked_neg().ok_or_else(|| TooMuch(fact.id.clone()))?;
     single(fact, EarningKind::Refund, target, booked, fact.at_ms)
+}
+
+/// The entry of a fee that was given back of a charge that is no sale of ours: what it brought the account.
+///
+/// # Errors
+/// [`TooMuch`].
+pub fn plain_fee_refund(fact: &Fact, booked: &[Booked]) -> Result<Option<Entry>, TooMuch> {
+    let brought = fact.settled_minor.unwrap_or(fact.amount_minor);
+    single(fact, EarningKind::FeeRefund, i128::from(brought), booked, fact.at_ms)
 }
 
 /// What is missing until the entries of one object and kind come to `target`.

@@ -106,6 +106,7 @@ impl Desk {
             platform_refunds: show.platform_refunds.into_iter().map(platform_refund).collect(),
             platform_refunds_total: show.platform_refunds_total,
             facts_waiting: show.facts_waiting,
+            facts_before: show.facts_before,
             foreign: foreign.into_iter().map(rows::foreign).collect(),
         })
     }

@@ -156,6 +156,7 @@ pub fn books(report: BooksReport) -> v1::CheckBooksReply {
         violations_total: report.violations_total,
         totals: totals.collect(),
         facts_waiting: report.facts_waiting,
+        facts_before: report.facts_before,
     }
 }
 

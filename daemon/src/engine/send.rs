@@ -77,19 +77,16 @@ impl Engine {
     pub(super) async fn platform_read(&mut self, result: Result<AccountId, ReadError>) -> Result<(), StoreError> {
         self.platform.ask_at = Some(self.parts.clock.boot().plus_ms(PLATFORM_RETRY_MS));
         match result {
-            Ok(account) => match self.parts.store.stamp_platform(&account).await {
-                Ok(_) => {
-                    self.platform.good = true;
-                    let told = self.parts.stripe.as_ref().and_then(|stripe| stripe.time());
-                    self.platform.ahead_ms = told.map_or(0, |(stripe_ms, _)| self.ahead_ms(stripe_ms));
-                    if self.parts.health.good(Topic::Stripe) {
-                        tracing::info!("Stripe answers again");
-                        self.parts.changed.tell();
-                    }
+            Ok(account) => {
+                let told = self.parts.stripe.as_ref().and_then(|stripe| stripe.time());
+                let ahead_ms = told.map_or(0, |(stripe_ms, _)| self.ahead_ms(stripe_ms));
+                let wrong_by_ms = if ahead_ms.saturating_abs() > CLOCKS_APART_MAX_MS { ahead_ms } else { 0 };
+                match self.parts.store.stamp_platform(&account, wrong_by_ms).await {
+                    Ok(()) => self.platform_good(ahead_ms),
+                    Err(StoreError::Refused(why)) => self.stripe_bad(&why),
+                    Err(error) => return Err(error),
                 }
-                Err(StoreError::Refused(why)) => self.stripe_bad(&why),
-                Err(error) => return Err(error),
-            },
+            }
             Err(error) => {
                 // An unreachable Stripe says nothing against the key; a refusal does.
                 self.platform.good &= !matches!(error, ReadError::Refused(_));
@@ -97,6 +94,15 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    fn platform_good(&mut self, ahead_ms: i64) {
+        self.platform.good = true;
+        self.platform.ahead_ms = ahead_ms;
+        if self.parts.health.good(Topic::Stripe) {
+            tracing::info!("Stripe answers again");
+            self.parts.changed.tell();
+        }
     }
 
     fn stripe_bad(&mut self, why: &str) {

@@ -14,6 +14,8 @@ macro_rules! bodies {
         pub(in crate::store) mod approvals;
         #[path = "../sql/attempts.rs"]
         pub(in crate::store) mod attempts;
+        #[path = "../sql/before.rs"]
+        mod before;
         #[path = "../sql/blame.rs"]
         mod blame;
         #[path = "../sql/books.rs"]

@@ -109,7 +109,7 @@ pub fn parse(bytes: &[u8]) -> Result<Event, NotAnEvent> {
     let created_s = created_s(&event);
     let said_ms = created_s.unwrap_or(0).saturating_mul(1_000);
     Ok(Event {
-        told: told::told(&event["data"]["object"], account.as_ref(), said_ms),
+        told: told::told(&event["data"]["object"], account.as_ref(), said_ms, Some(&kind)),
         id,
         kind,
         mode: lean::mode(&event),

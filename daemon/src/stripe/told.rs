@@ -12,12 +12,19 @@ use payout_shared::{
 };
 use serde_json::Value;
 
-/// Everything that an event's object tells. `account`: the connected account that it happened on; `said_ms`: when, by Stripe's clock.
-pub(super) fn told(object: &Value, account: Option<&AccountId>, said_ms: i64) -> Vec<Told> {
+/// Events that say that a charge has brought its money now: begun earlier, it may have been on its way for days.
+const SUCCEEDS: [&str; 2] = ["charge.succeeded", "charge.captured"];
+
+/// Everything that an object tells. `account`: the connected account that it happened on; `said_ms`: when, by Stripe's clock; `event`: its type,
+/// where an event tells it.
+pub(super) fn told(object: &Value, account: Option<&AccountId>, said_ms: i64, event: Option<&str>) -> Vec<Told> {
     let facts = |facts: Vec<Fact>| facts.into_iter().map(Told::Fact).collect();
     match (text(object, "object").unwrap_or_default(), account) {
         ("payment_intent", None) => facts(intent(object, said_ms).into_iter().collect()),
-        ("charge", None) => facts(charge(object).into_iter().collect()),
+        ("charge", None) => {
+            let succeeds = event.is_some_and(|event| SUCCEEDS.contains(&event));
+            facts(charge(object, said_ms, succeeds).into_iter().collect())
+        }
         ("transfer", None) => transfer(object),
         ("application_fee", None) => facts(fee_refunds(object)),
         ("dispute", None) => facts(dispute(object, said_ms).into_iter().collect()),
@@ -71,13 +78,15 @@ fn intent(object: &Value, said_ms: i64) -> Option<Fact> {
     sale(object, id_of(&object["latest_charge"])?, integer(object, "amount_received")?, said_ms.div_euclid(1_000))
 }
 
-fn charge(object: &Value) -> Option<Fact> {
+/// Said when it succeeded, as far as that is told; else when it was made.
+fn charge(object: &Value, said_ms: i64, succeeds: bool) -> Option<Fact> {
     if text(object, "status") != Some("succeeded") || flag(object, "captured") == Some(false) {
         return None;
     }
     let paid =
         integer(object, "amount_captured").filter(|captured| *captured > 0).or_else(|| integer(object, "amount"))?;
-    sale(object, text(object, "id")?, paid, integer(object, "created")?)
+    let sale = sale(object, text(object, "id")?, paid, integer(object, "created")?)?;
+    Some(Fact { said_ms: if succeeds { said_ms.max(sale.at_ms) } else { sale.at_ms }, ..sale })
 }
 
 pub(super) fn transfer(object: &Value) -> Vec<Told> {
@@ -201,7 +210,7 @@ mod tests {
     use serde_json::json;
 
     fn facts(object: &Value) -> Vec<Fact> {
-        let told = told(object, None, 5_000);
+        let told = told(object, None, 5_000, None);
         told.into_iter().filter_map(|told| if let Told::Fact(fact) = told { Some(fact) } else { None }).collect()
     }
 
@@ -231,7 +240,7 @@ mod tests {
             assert_eq!(facts(&object), [], "{nothing}");
         }
         let elsewhere = AccountId::new("acct_1");
-        assert_eq!(told(&charge, Some(&elsewhere), 5_000), [], "a charge of the account's own");
+        assert_eq!(told(&charge, Some(&elsewhere), 5_000, None), [], "a charge of the account's own");
     }
 
     #[test]
@@ -239,13 +248,13 @@ mod tests {
         let account = AccountId::new("acct_1");
         let payout = json!({"object": "payout", "id": "po_1", "amount": -700, "automatic": true, "currency": "usd",
             "status": "pending", "created": 7, "arrival_date": 9, "original_payout": null, "livemode": false});
-        let facts = told(&payout, Some(&account), 8_000);
+        let facts = told(&payout, Some(&account), 8_000, None);
         let listed = super::super::wire::payout(payout.to_string().as_bytes(), &account).unwrap();
         assert_eq!(facts, vec![Told::Fact(debit_listed(&listed, 8_000).unwrap())], "told and listed it is the same");
         for other in [json!({"amount": 700}), json!({"automatic": false}), json!({"original_payout": "po_0"})] {
             let mut object = payout.clone();
             object.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
-            assert_eq!(told(&object, Some(&account), 8_000), [], "{other}");
+            assert_eq!(told(&object, Some(&account), 8_000, None), [], "{other}");
             let listed = super::super::wire::payout(object.to_string().as_bytes(), &account).unwrap();
             assert_eq!(debit_listed(&listed, 8_000), None, "{other}");
         }

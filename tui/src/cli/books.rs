@@ -36,7 +36,8 @@ fn document(reply: &v1::CheckBooksReply) -> serde_json::Value {
     serde_json::json!({
         "clean": reply.violations_total == 0 && reply.violations.is_empty(), "purses": reply.purses,
         "payouts": reply.payouts, "journal_rows": reply.journal_rows, "violations": reply.violations,
-        "violations_total": reply.violations_total, "facts_waiting": reply.facts_waiting, "totals": totals,
+        "violations_total": reply.violations_total, "facts_waiting": reply.facts_waiting,
+        "facts_before": reply.facts_before, "totals": totals,
     })
 }
 
@@ -69,6 +70,12 @@ fn lines(reply: &v1::CheckBooksReply) -> Vec<String> {
     if reply.facts_waiting > 0 {
         let n = text::count(reply.facts_waiting);
         out.push(format!("waiting for its sale, account or confirmation: {n} of what Stripe told"));
+    }
+    if reply.facts_before > 0 {
+        let n = text::count(reply.facts_before);
+        out.push(format!(
+            "from before this database: {n} of what Stripe told, not booked: what is still owed of it, import (payout earnings import)"
+        ));
     }
     out.extend(reply.violations.iter().map(|sentence| format!("BROKEN  {sentence}")));
     if reply.violations.is_empty() && reply.violations_total == 0 {

@@ -253,6 +253,12 @@ fn beside(c: &v1::ShowCreatorReply) -> Vec<String> {
         let n = text::count(c.facts_waiting);
         out.push(format!("waiting   {n} of what Stripe told: for a sale, an account or a confirmation"));
     }
+    if c.facts_before > 0 {
+        let n = text::count(c.facts_before);
+        out.push(format!(
+            "before    {n} of what Stripe told: of sales from before this database, earned by a file or not at all"
+        ));
+    }
     out
 }
 

@@ -232,7 +232,7 @@ pub(super) fn shown_creator(c: &v1::ShowCreatorReply) -> Value {
         "holds": c.holds.iter().map(hold).collect::<Vec<_>>(), "purses": purses,
         "payouts": c.payouts.iter().map(payout).collect::<Vec<_>>(),
         "platform_refunds": c.platform_refunds.iter().map(platform_refund).collect::<Vec<_>>(),
-        "platform_refunds_total": c.platform_refunds_total, "facts_waiting": c.facts_waiting,
+        "platform_refunds_total": c.platform_refunds_total, "facts_waiting": c.facts_waiting, "facts_before": c.facts_before,
         "foreign": c.foreign.iter().map(super::foreign::part).collect::<Vec<_>>(),
     })
 }

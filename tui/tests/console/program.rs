@@ -367,6 +367,7 @@ fn alice() -> v1::ShowCreatorReply {
         }],
         platform_refunds_total: 1,
         facts_waiting: 8,
+        facts_before: 9,
         ..v1::ShowCreatorReply::default()
     }
 }
@@ -390,6 +391,7 @@ async fn one_creator_is_shown_whole_as_text_and_json() {
         "refunds   1 without a reversal",
         "re_7 6.54 USD of ch_7",
         "waiting   8 of what Stripe told",
+        "before    9 of what Stripe told",
         "below_minimum",
         "2026-12-01#1",
     ] {
@@ -404,5 +406,6 @@ async fn one_creator_is_shown_whole_as_text_and_json() {
     }
     assert_eq!(document["platform_refunds"][0]["refund_id"], "re_7");
     assert_eq!((&document["platform_refunds_total"], &document["facts_waiting"]), (&1.into(), &8.into()));
+    assert_eq!(document["facts_before"], 9);
     assert_eq!(code(&payout(&path, &["creator", "ghost"]).await), 1);
 }

@@ -77,14 +77,15 @@ impl Store {
         self.db.close().await;
     }
 
-    /// Stores the platform's account id, which Stripe gave with its first good answer. Before that nothing is sent.
+    /// Stores the platform's account id, which Stripe gave with its first good answer. Before that nothing is sent. These books answer for what
+    /// happens from their beginning on, by Stripe's clock: where ours is wrong (`ahead_ms`: how far Stripe's is ahead), the beginning is put right.
     ///
     /// # Errors
     /// [`StoreError::Refused`] when the database belongs to another platform; [`StoreError::Database`].
-    pub async fn stamp_platform(&self, account: &AccountId) -> Result<(), StoreError> {
+    pub async fn stamp_platform(&self, account: &AccountId, ahead_ms: i64) -> Result<(), StoreError> {
         plain("the platform's account id", account.as_str())?;
         let now_ms = self.clock.now_ms();
-        on!(self, pool, sql => sql::state::stamp_platform(pool, now_ms, account).await)
+        on!(self, pool, sql => sql::state::stamp_platform(pool, now_ms, account, ahead_ms).await)
     }
 
     /// Stores the platform's default currency as configured, for SQL that names none.

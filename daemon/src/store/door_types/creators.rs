@@ -39,6 +39,8 @@ pub struct CreatorShow {
     pub platform_refunds_total: i64,
     /// What Stripe told of the creator's accounts and sales that isn't booked yet.
     pub facts_waiting: i64,
+    /// … and what is from before this database was there: it is earned by a file or not at all.
+    pub facts_before: i64,
 }
 
 /// A refund to a customer without a reversal of the creator's transfer.

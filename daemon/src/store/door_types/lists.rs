@@ -266,6 +266,8 @@ pub struct BooksReport {
     pub journal_rows: i64,
     /// What Stripe told and isn't booked yet: it waits for its sale, its account or a confirmation.
     pub facts_waiting: i64,
+    /// What Stripe told of sales from before this database was there: they are earned by a file or not at all.
+    pub facts_before: i64,
     /// One sentence each, at most [`BooksReport::VIOLATIONS_MAX`]; empty = clean.
     pub violations: Vec<String>,
     /// Violations in all.

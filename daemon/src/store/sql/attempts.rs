@@ -1,5 +1,5 @@
 //! What the engine asks about attempts: which are unresolved, which were left on the wire by a dead engine, whose an object is.
-use super::{DB, Pool, Query, Tx, begin, commit, foreign, journal, lease, restored};
+use super::{DB, Pool, Query, Tx, before::SINCE, begin, commit, foreign, journal, lease, restored};
 use crate::store::{
     StoreError,
     types::{Fence, KnownAttempt, Note, Unresolved, WorkLeft},
@@ -12,7 +12,7 @@ use payout_shared::{
     money::Money,
     witness::HORIZON_MS,
 };
-use sqlx::{QueryBuilder, Row};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
 /// Nothing unknown waits longer than a quarter of an hour for its next look: what is to wait longer than this was put off by a wrong clock, milliseconds.
 const WAITS_MAX_MS: i64 = 60 * 60 * 1000;
@@ -184,7 +184,7 @@ pub(in crate::store) async fn foreign(
 async fn forgotten(tx: &mut Tx, now_ms: i64, object: &PayoutObject) -> Result<Option<Note>, StoreError> {
     let created_ms = object.created_s.saturating_mul(1_000);
     let Some(key) = object.key.as_ref().filter(|key| key.starts_with(KEY_PREFIX)) else { return Ok(None) };
-    let row = sqlx::query::<DB>("SELECT created_at_ms - 1000 FROM daemon_state WHERE id = 1").fetch_one(&mut **tx).await?;
+    let row = sqlx::query::<DB>(AssertSqlSafe(format!("SELECT {SINCE}"))).fetch_one(&mut **tx).await?;
     if created_ms <= row.try_get(0)? {
         return Ok(None);
     }

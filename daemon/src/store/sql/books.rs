@@ -1,6 +1,6 @@
 //! The books: every invariant, checked on one moment of the database. Each violation is one sentence with its ids.
 use super::{
-    DB, Pool, Tx, books_entries, journal_read,
+    DB, Pool, Tx, before, books_entries, journal_read,
     purses::{PlanRun, push_mature},
     rows,
 };
@@ -152,8 +152,10 @@ pub(in crate::store) async fn check(
         report.violation(told);
     }
     books_entries::check_charges(&mut tx, &mut report).await?;
-    let waiting = "SELECT COUNT(*) FROM earning_facts f WHERE NOT f.booked";
-    report.facts_waiting = sqlx::query::<DB>(waiting).fetch_one(&mut *tx).await?.try_get(0)?;
+    let left = before::is_left();
+    let facts = format!("SELECT COUNT(CASE WHEN {left} THEN NULL ELSE 1 END), COUNT(CASE WHEN {left} THEN 1 END) FROM earning_facts f WHERE NOT f.booked");
+    let row = sqlx::query::<DB>(sqlx::AssertSqlSafe(facts)).fetch_one(&mut *tx).await?;
+    (report.facts_waiting, report.facts_before) = (row.try_get(0)?, row.try_get(1)?);
     if !with_journal {
         return Ok(report);
     }

@@ -1,6 +1,6 @@
 //! The books' part about entries: pairs, estimates, what Stripe told of, late executions; and charge by charge what the core says of it.
 //! Read by `books`, inside its one moment.
-use super::{DB, OBJECT, Tx, entries, purses::TAKES, terms::Terms};
+use super::{DB, OBJECT, Tx, before, entries, purses::TAKES, terms::Terms};
 use crate::store::{StoreError, door_types::BooksReport};
 use payout_shared::books;
 use sqlx::{AssertSqlSafe, Row};
@@ -8,12 +8,14 @@ use sqlx::{AssertSqlSafe, Row};
 /// Charges that are looked at together.
 const CHARGES_PER_PAGE: usize = 500;
 
-/// As `books::RULES`, of entries and what they are made of. `{object}`: the object that entry `e` is of, `{takes}`: it takes money.
-pub(super) const RULES: [(&str, &str); 19] = [
+/// As `books::RULES`, of entries and what they are made of. `{object}`: the object that entry `e` is of, `{takes}`: it takes money,
+/// `{single}`: fact `f` is booked by itself.
+pub(super) const RULES: [(&str, &str); 20] = [
     (
         "entry {0} belongs to charge {1}, of which no sale is booked",
         "SELECT CAST(e.id AS TEXT), e.charge_id, '' FROM creator_earnings e WHERE e.charge_id IS NOT NULL AND NOT EXISTS \
-         (SELECT 1 FROM creator_earnings s WHERE s.source_type = 'charge' AND s.source_id = e.charge_id AND s.kind = 'sale')",
+         (SELECT 1 FROM creator_earnings s WHERE s.source_type = 'charge' AND s.source_id = e.charge_id AND s.kind = 'sale') \
+         AND NOT EXISTS (SELECT 1 FROM earning_facts f WHERE f.fact_id = {object} AND {single})",
     ),
     (
         "entry {0} belongs to charge {1} and is not in the purse of its sale ({2})",
@@ -31,7 +33,7 @@ pub(super) const RULES: [(&str, &str); 19] = [
     (
         "{0} of charge {1} is marked as booked, but no sale of that charge is",
         "SELECT f.fact_id, f.charge_id, '' FROM earning_facts f WHERE f.booked AND f.charge_id IS NOT NULL AND f.kind <> 'refund' \
-         AND NOT EXISTS (SELECT 1 FROM creator_earnings s WHERE s.source_type = 'charge' AND s.source_id = f.charge_id AND s.kind = 'sale')",
+         AND NOT ({single}) AND NOT EXISTS (SELECT 1 FROM creator_earnings s WHERE s.source_type = 'charge' AND s.source_id = f.charge_id AND s.kind = 'sale')",
     ),
     (
         "the entries of {0}, a debit of Stripe's own, come to {1}: it brought {2}",
@@ -42,12 +44,17 @@ pub(super) const RULES: [(&str, &str); 19] = [
          FROM earning_facts f WHERE f.kind = 'debit' AND f.booked) q WHERE q.booked <> q.brought",
     ),
     (
-        "the entries of {0}, a reversal of no sale's transfer, come to {1}: it took {2}",
-        "SELECT q.fact_id, CAST(q.booked AS TEXT), CAST(q.took AS TEXT) FROM (SELECT f.fact_id, \
-         COALESCE(f.settled_minor, f.amount_minor) AS took, CAST(COALESCE((SELECT SUM(e.amount_minor) FROM creator_earnings e \
-         WHERE e.account_id = f.account_id AND e.currency = f.currency AND e.kind = 'refund' AND e.source_type = 'transfer_reversal' \
-         AND {object} = f.fact_id), 0) AS BIGINT) AS booked FROM earning_facts f \
-         WHERE f.kind = 'reversal' AND f.charge_id IS NULL AND f.booked) q WHERE q.booked <> -q.took",
+        "the entries of {0}, of no sale of ours, come to {1}: it moved {2}",
+        "SELECT q.fact_id, CAST(q.booked AS TEXT), CAST(q.moved AS TEXT) FROM (SELECT f.fact_id, CASE f.kind WHEN 'reversal' THEN -1 ELSE 1 END \
+         * COALESCE(f.settled_minor, f.amount_minor) AS moved, CAST(COALESCE((SELECT SUM(e.amount_minor) FROM creator_earnings e \
+         WHERE e.account_id = f.account_id AND e.currency = f.currency AND e.kind IN ('refund', 'fee_refund') \
+         AND e.source_type IN ('transfer_reversal', 'fee_refund') AND {object} = f.fact_id), 0) AS BIGINT) AS booked FROM earning_facts f \
+         WHERE f.kind IN ('reversal', 'fee_refund') AND {single} AND f.booked) q WHERE q.booked <> q.moved",
+    ),
+    (
+        "entry {0} is the sale {1}, earned before this database was there ({2}): it was booked from what Stripe told, and not from a file",
+        "SELECT CAST(e.id AS TEXT), e.source_id, CAST(f.said_ms AS TEXT) FROM creator_earnings e JOIN earning_facts f \
+         ON f.fact_id = e.source_id AND f.kind = 'sale' WHERE e.kind = 'sale' AND NOT e.confirmed AND f.said_ms < {since}",
     ),
     (
         "what the unit left over of payout {0} was carried out as {1}, but in as {2}",
@@ -145,6 +152,7 @@ pub(super) const RULES: [(&str, &str); 19] = [
 
 /// A rule's query with its words filled in.
 pub(super) fn filled(query: &str) -> String {
+    let query = query.replace("{single}", &before::is_single()).replace("{since}", before::SINCE);
     query.replace("{object}", OBJECT).replace("{takes}", TAKES)
 }
 

@@ -1,5 +1,5 @@
 //! Creators: their ids page by page, and one of them whole. What the plan would decide is asked of the plan's own reading.
-use super::{DB, Pool, Tx, accounts, begin_snapshot, books, cohort_ask, holds, plan, purses, rows};
+use super::{DB, Pool, Tx, accounts, before, begin_snapshot, books, cohort_ask, holds, plan, purses, rows};
 use crate::store::{
     StoreError,
     door_types::{CreatorShow, PayoutRow, PlatformRefund},
@@ -61,7 +61,8 @@ pub(in crate::store) async fn show(
         payouts: payouts(&mut tx, creator).await?,
         platform_refunds: platform_refunds(&mut tx, creator).await?,
         platform_refunds_total: count(&mut tx, creator, &format!("SELECT COUNT(*) {PLATFORM_REFUNDS}")).await?,
-        facts_waiting: count(&mut tx, creator, WAITING).await?,
+        facts_waiting: count(&mut tx, creator, &format!("{UNBOOKED} AND NOT ({})", before::is_left())).await?,
+        facts_before: count(&mut tx, creator, &format!("{UNBOOKED} AND {}", before::is_left())).await?,
     })
 }
 
@@ -69,7 +70,7 @@ pub(in crate::store) async fn show(
 const PLATFORM_REFUNDS: &str = "FROM creator_earnings s JOIN earning_facts f ON f.charge_id = s.source_id WHERE s.creator_id = $1 \
      AND s.source_type = 'charge' AND s.kind = 'sale' AND f.kind = 'refund' AND f.transfer_id IS NULL AND f.status NOT IN ('failed', 'canceled')";
 /// What was told of a creator's accounts, or of their sales, and isn't booked.
-const WAITING: &str = "SELECT COUNT(*) FROM earning_facts f WHERE NOT f.booked AND (EXISTS (SELECT 1 FROM creator_stripe_accounts a \
+const UNBOOKED: &str = "SELECT COUNT(*) FROM earning_facts f WHERE NOT f.booked AND (EXISTS (SELECT 1 FROM creator_stripe_accounts a \
      WHERE a.account_id = f.account_id AND a.creator_id = $1) OR EXISTS (SELECT 1 FROM creator_earnings s WHERE s.source_type = 'charge' \
      AND s.source_id = f.charge_id AND s.kind = 'sale' AND s.creator_id = $1))";
 

@@ -1,6 +1,6 @@
 //! Booking: from facts to entries, charge by charge as the core says, written in bulk. What waits (for its sale, its account, its transfer)
 //! keeps its fact unbooked and is looked at again. Repeating it books nothing: what is booked is read in the same transaction.
-use super::{DB, Pool, Tx, begin, commit, journal, lease, rows, terms::Terms, told};
+use super::{DB, Pool, Tx, before, begin, commit, journal, lease, rows, terms::Terms, told};
 use crate::store::{
     StoreError,
     types::{Booking, Fence, Note},
@@ -67,10 +67,11 @@ pub(super) async fn book(tx: &mut Tx, now_ms: i64, facts: &[Fact]) -> Result<Boo
     for chunk in charges.chunks(ROWS_PER_STATEMENT) {
         book_sales(tx, now_ms, chunk, &terms, &mut booking).await?;
         book_charges(tx, now_ms, chunk, &terms, &mut booking).await?;
+        book_singles(tx, now_ms, "f.charge_id", chunk, &mut booking).await?;
     }
     let singles: Vec<&str> = singles.into_iter().collect();
     for chunk in singles.chunks(ROWS_PER_STATEMENT) {
-        book_singles(tx, now_ms, chunk, &mut booking).await?;
+        book_singles(tx, now_ms, "f.fact_id", chunk, &mut booking).await?;
     }
     Ok(booking)
 }
@@ -118,7 +119,7 @@ fn push_list(query: &mut QueryBuilder<DB>, list: &[&str]) {
     }
 }
 
-/// Sales that were told and aren't booked, of accounts that are known.
+/// Sales of ours that were told and aren't booked, of accounts that are known.
 async fn book_sales(
     tx: &mut Tx,
     now_ms: i64,
@@ -130,9 +131,10 @@ async fn book_sales(
     query.push(told::COLUMNS).push(
         ", a.creator_id AS creator, EXISTS (SELECT 1 FROM account_banks b WHERE b.account_id = f.account_id AND b.currency = f.currency \
          AND b.status <> 'removed') AS settles FROM earning_facts f JOIN creator_stripe_accounts a ON a.account_id = f.account_id \
-         WHERE f.kind = 'sale' AND NOT f.booked AND NOT EXISTS (SELECT 1 FROM creator_earnings e WHERE e.source_type = 'charge' \
-         AND e.source_id = f.fact_id AND e.kind = 'sale') AND f.fact_id IN (",
+         WHERE NOT f.booked AND NOT EXISTS (SELECT 1 FROM creator_earnings e WHERE e.source_type = 'charge' \
+         AND e.source_id = f.fact_id AND e.kind = 'sale') AND ",
     );
+    query.push(before::is_sale()).push(" AND f.fact_id IN (");
     push_list(&mut query, charges);
     query.push(") ORDER BY f.fact_id");
     let mut lines = Vec::new();
@@ -263,14 +265,22 @@ pub(super) async fn booked_of(tx: &mut Tx, charges: &[&str]) -> Result<BTreeMap<
     Ok(all)
 }
 
-/// Facts of no charge: debits, and reversals of transfers that the platform made by themselves.
-async fn book_singles(tx: &mut Tx, now_ms: i64, ids: &[&str], booking: &mut Booking) -> Result<(), StoreError> {
+/// Facts that are booked by themselves: debits, reversals of transfers that the platform made by themselves, and what is taken or given back of
+/// sales from before. Those whose `column` is one of these.
+async fn book_singles(
+    tx: &mut Tx,
+    now_ms: i64,
+    column: &'static str,
+    of: &[&str],
+    booking: &mut Booking,
+) -> Result<(), StoreError> {
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(told::COLUMNS).push(
         ", a.creator_id AS creator FROM earning_facts f JOIN creator_stripe_accounts a ON a.account_id = f.account_id \
-         WHERE NOT f.booked AND f.charge_id IS NULL AND f.kind IN ('debit', 'reversal') AND f.fact_id IN (",
+         WHERE NOT f.booked AND ",
     );
-    push_list(&mut query, ids);
+    query.push(before::is_single()).push(" AND ").push(column).push(" IN (");
+    push_list(&mut query, of);
     query.push(") ORDER BY f.fact_id");
     let (mut lines, mut done) = (Vec::new(), Vec::new());
     for row in query.build().persistent(false).fetch_all(&mut **tx).await? {
@@ -279,12 +289,14 @@ async fn book_singles(tx: &mut Tx, now_ms: i64, ids: &[&str], booking: &mut Book
         let entry = match fact.kind {
             FactKind::Debit => entries::debit(&fact, &before),
             FactKind::Reversal => entries::plain_reversal(&fact, &before),
-            FactKind::Sale | FactKind::FeeRefund | FactKind::Dispute | FactKind::Refund => Ok(None),
+            FactKind::FeeRefund => entries::plain_fee_refund(&fact, &before),
+            FactKind::Sale | FactKind::Dispute | FactKind::Refund => Ok(None),
         };
         match entry {
             Ok(entry) => {
                 let account = fact.account.as_ref().map_or("", |account| account.as_str());
-                lines.extend(entry.map(|entry| Line::of(entry, [&creator, account, fact.currency.as_str()], None)));
+                let (purse, charge) = ([&*creator, account, fact.currency.as_str()], fact.charge.as_deref());
+                lines.extend(entry.map(|entry| Line::of(entry, purse, charge)));
                 done.push(fact.id);
             }
             Err(too_much) => booking.broken.push(too_much.to_string()),
@@ -390,10 +402,10 @@ pub(in crate::store) async fn book_waiting(pool: &Pool, now_ms: i64, fence: Fenc
 pub(super) fn waiting_query(limit: i64) -> QueryBuilder<DB> {
     let mut query = QueryBuilder::<DB>::new("SELECT ");
     query.push(told::COLUMNS).push(
-        " FROM earning_facts f WHERE NOT f.booked AND ((f.kind = 'sale' OR f.charge_id IS NULL) \
+        format!(" FROM earning_facts f WHERE NOT f.booked AND (({} OR {}) \
          AND EXISTS (SELECT 1 FROM creator_stripe_accounts a WHERE a.account_id = f.account_id) \
          OR f.kind <> 'sale' AND EXISTS (SELECT 1 FROM creator_earnings e WHERE e.source_type = 'charge' AND e.source_id = f.charge_id \
-         AND e.kind = 'sale' AND (e.confirmed OR e.settles_as_charged))) ORDER BY f.fact_id LIMIT ",
+         AND e.kind = 'sale' AND (e.confirmed OR e.settles_as_charged))) ORDER BY f.fact_id LIMIT ", before::is_sale(), before::is_single()),
     );
     query.push_bind(limit);
     query

@@ -1,6 +1,6 @@
 //! What is known of a purse beside its sums: flags, holds, the account, its bank. Read by the plan and by the guard of every send
 //! from the same columns, so that they can't disagree.
-use super::{DB, checks, cohort_ask};
+use super::{DB, before::SINCE, checks, cohort_ask};
 use crate::store::{StoreError, types::PlanContext};
 use payout_shared::{
     cohort::{self, Rollout},
@@ -15,15 +15,15 @@ use sqlx::{QueryBuilder, Row};
 
 /// Pushes what [`read`] reads, by these names, of a query whose purse is `q` (`account_id`, `currency`) and which joins [`JOINS`].
 pub(super) fn push_columns(query: &mut QueryBuilder<DB>) {
-    query.push(COLUMNS).push(", ").push(FOREIGN).push(" AS f_foreign, CASE WHEN k.failed IS NULL THEN k.available_minor - ");
+    query.push(COLUMNS).push(", ").push(FOREIGN).push(SINCE).push(") AS f_foreign, CASE WHEN k.failed IS NULL THEN k.available_minor - ");
     query.push(checks::UNSHOWN).push(" END AS f_stripe, k.read_at_ms AS f_stripe_read_at");
 }
 
 /// A payout on the purse's balance that is none of ours: money left it, and nobody has taken that into the books. What came back, what was
-/// made before this database was there, and what only brings money back to Stripe (its own debits, reversals) isn't meant.
+/// made before these books answer for it, and what only brings money back to Stripe (its own debits, reversals) isn't meant.
 const FOREIGN: &str = "(SELECT MIN(f.object_id) FROM foreign_payouts f WHERE f.account_id = q.account_id AND f.currency = q.currency \
     AND f.payout_id IS NULL AND f.adopted_at_ms IS NULL AND f.amount_minor > 0 AND f.status NOT IN ('failed', 'canceled') \
-    AND f.created_ms > (SELECT d.created_at_ms - 1000 FROM daemon_state d WHERE d.id = 1))";
+    AND f.created_ms > ";
 
 const COLUMNS: &str = "q.account_id AS f_account, q.currency AS f_currency, COALESCE(a.creator_id, q.creator_id) AS f_creator, \
     a.read_at_ms AS f_read_at, a.payouts_enabled AS f_payouts_enabled, a.disabled_reason AS f_disabled_reason, \

@@ -1,6 +1,6 @@
 //! Payout objects on our accounts that no payout of ours explains: remembered as last seen, in whatever order that is told. The money of an
 //! adopted one that comes back frees its entries, once.
-use super::{DB, FOR_UPDATE, Pool, Tx, rows};
+use super::{DB, FOR_UPDATE, Pool, Tx, before::SINCE, rows};
 use crate::store::{
     StoreError,
     door_types::ForeignRow,
@@ -118,8 +118,9 @@ pub(in crate::store) async fn list(
         "SELECT f.object_id, f.account_id, COALESCE(a.creator_id, ''), f.amount_minor, f.currency, f.status, f.automatic, f.why, \
          f.created_ms, f.adopted_at_ms, f.adopted_by, f.returned_at_ms, f.key FROM foreign_payouts f \
          LEFT JOIN creator_stripe_accounts a ON a.account_id = f.account_id WHERE f.payout_id IS NULL AND f.amount_minor > 0 \
-         AND f.created_ms > (SELECT d.created_at_ms - 1000 FROM daemon_state d WHERE d.id = 1)",
+         AND f.created_ms > ",
     );
+    query.push(SINCE);
     if barring {
         query.push(" AND f.adopted_at_ms IS NULL AND f.status NOT IN ('failed', 'canceled')");
     }

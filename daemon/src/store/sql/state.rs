@@ -71,8 +71,14 @@ async fn locked(tx: &mut Tx) -> Result<DaemonState, StoreError> {
     decode(&row)
 }
 
-/// Stores the platform's account at its first naming; refuses another one for ever.
-pub(in crate::store) async fn stamp_platform(pool: &Pool, now_ms: i64, account: &AccountId) -> Result<(), StoreError> {
+/// Stores the platform's account at its first naming; refuses another one for ever. The database was made when Stripe's clock says so, which is
+/// `ahead_ms` ahead of ours.
+pub(in crate::store) async fn stamp_platform(
+    pool: &Pool,
+    now_ms: i64,
+    account: &AccountId,
+    ahead_ms: i64,
+) -> Result<(), StoreError> {
     let mut tx = begin(pool).await?;
     match locked(&mut tx).await?.platform {
         Some(known) if known == *account => Ok(()),
@@ -81,11 +87,14 @@ pub(in crate::store) async fn stamp_platform(pool: &Pool, now_ms: i64, account: 
              nothing is sent with it; use that platform's key, or a database of its own"
         ))),
         None => {
-            sqlx::query::<DB>("UPDATE daemon_state SET platform_account_id = $1 WHERE id = 1")
-                .bind(account.as_str())
-                .execute(&mut *tx)
-                .await?;
-            let detail = serde_json::json!({ "account": account.as_str() });
+            sqlx::query::<DB>(
+                "UPDATE daemon_state SET platform_account_id = $1, created_at_ms = created_at_ms + $2 WHERE id = 1",
+            )
+            .bind(account.as_str())
+            .bind(ahead_ms)
+            .execute(&mut *tx)
+            .await?;
+            let detail = serde_json::json!({ "account": account.as_str(), "stripe_ahead_ms": ahead_ms });
             journal::append(&mut tx, now_ms, vec![note(&By::Engine, "daemon.stamp_platform", None, detail)]).await?;
             Ok(commit(tx).await?)
         }

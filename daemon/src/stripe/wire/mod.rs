@@ -105,7 +105,7 @@ pub fn transfers(bytes: &[u8]) -> Result<(Vec<Told>, Option<String>), String> {
 pub fn objects(bytes: &[u8], said_ms: i64) -> Result<(Vec<Told>, Option<String>), String> {
     let page = value(bytes)?;
     let (list, last) = page_of(&page)?;
-    Ok((list.iter().flat_map(|object| super::told::told(object, None, said_ms)).collect(), last))
+    Ok((list.iter().flat_map(|object| super::told::told(object, None, said_ms, None)).collect(), last))
 }
 
 /// A list, and its last one's id when there are more.

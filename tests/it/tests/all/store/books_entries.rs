@@ -9,7 +9,7 @@ use payoutd::store::Store;
 
 const HOUR: i64 = 3_600_000;
 
-fn fact(kind: FactKind, id: &str, charge: Option<&str>, amount_minor: i64) -> Fact {
+pub(super) fn fact(kind: FactKind, id: &str, charge: Option<&str>, amount_minor: i64) -> Fact {
     Fact {
         id: id.to_owned(),
         kind,
@@ -123,7 +123,7 @@ async fn everything_that_stripe_tells_leaves_clean_books() {
 }
 
 /// What is done past the store, and a part of the sentence that must come of it and of nothing else.
-const HARMS: [(&str, &str); 36] = [
+const HARMS: [(&str, &str); 37] = [
     (
         "DELETE FROM creator_earnings WHERE kind = 'sale' AND source_id = 'ch_1'",
         "belongs to charge ch_1, of which no sale",
@@ -149,7 +149,11 @@ const HARMS: [(&str, &str); 36] = [
     ("UPDATE earning_facts SET status = 'failed' WHERE fact_id = 'po_debit'", "come to 300: it brought 0"),
     (
         "UPDATE creator_earnings SET amount_minor = -51 WHERE source_id = 'trr_plain'",
-        "no sale's transfer, come to -51: it took 50",
+        "trr_plain, of no sale of ours, come to -51: it moved -50",
+    ),
+    (
+        "UPDATE earning_facts SET said_ms = 5 WHERE fact_id = 'ch_1'",
+        "is the sale ch_1, earned before this database was there (5)",
     ),
     ("DELETE FROM creator_earnings WHERE kind = 'carry_in'", "payout pay_2 was carried out as -3, but in as nothing"),
     ("UPDATE creator_earnings SET amount_minor = 4 WHERE kind = 'carry_in'", "carried out as -3, but in as 4"),

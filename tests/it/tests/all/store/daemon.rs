@@ -32,9 +32,9 @@ async fn a_database_has_one_mode_for_ever_and_the_other_key_changes_nothing() {
 async fn the_first_platform_stays_the_platform() {
     each_database(async |database| {
         let (store, _) = database.store().await;
-        store.stamp_platform(&AccountId::new("acct_us")).await.unwrap();
-        store.stamp_platform(&AccountId::new("acct_us")).await.unwrap();
-        let other = store.stamp_platform(&AccountId::new("acct_them")).await.unwrap_err();
+        store.stamp_platform(&AccountId::new("acct_us"), 0).await.unwrap();
+        store.stamp_platform(&AccountId::new("acct_us"), 0).await.unwrap();
+        let other = store.stamp_platform(&AccountId::new("acct_them"), 0).await.unwrap_err();
         assert!(
             matches!(&other, StoreError::Refused(why) if why.contains("acct_us") && why.contains("acct_them")),
             "{other}"

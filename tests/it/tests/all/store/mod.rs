@@ -1,6 +1,7 @@
 //! The store's laws, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on fails")]
 mod accounts;
+mod before;
 mod books;
 mod books_entries;
 mod cohorts;
