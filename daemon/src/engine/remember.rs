@@ -48,7 +48,7 @@ impl Engine {
         let news = match &reconcile {
             Some(Reconcile { why, .. }) => health.bad(
                 Topic::Restored,
-                format!("this database was restored from a backup ({why}): nothing leaves until it has caught up with Stripe"),
+                format!("this database was restored from a backup ({why}): nothing leaves until it has caught up with Stripe and somebody resumes"),
             ),
             None => health.good(Topic::Restored),
         };
@@ -64,7 +64,7 @@ impl Engine {
                         "this database was restored from a backup: nothing leaves until it has caught up"
                     );
                 }
-                None => tracing::info!("the books have caught up with Stripe: what waited goes on"),
+                None => tracing::info!("the books have caught up with Stripe: paused until somebody has looked"),
             }
         }
         if told || news {
@@ -74,7 +74,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks Stripe for everything again that these books may have forgotten, and lets go of what was kept back once it is there.
+    /// Asks Stripe for everything again that these books may have forgotten; once it is there, people take over.
     pub(super) async fn catch_up(&mut self, lease: Lease) -> Result<(), StoreError> {
         let now = self.parts.clock.boot();
         let Some(Reconcile { since_ms, from_ms, .. }) = self.memory.reconcile.clone() else { return Ok(()) };

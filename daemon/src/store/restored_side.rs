@@ -27,7 +27,8 @@ impl Store {
         on!(self, pool, sql => sql::restored::mark(pool, now_ms, why, from_ms).await)
     }
 
-    /// Lets everything go on that was kept back since then; false when more is kept back by now.
+    /// The books have caught up with what was kept back since then; everything is paused until a person resumes it, because what people said since
+    /// the backup was made is forgotten. False when more is kept back by now.
     ///
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::Database`].

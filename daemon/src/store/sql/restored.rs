@@ -2,7 +2,7 @@
 use super::{DB, FOR_UPDATE, Pool, Tx, begin, commit, journal, lease};
 use crate::store::{
     StoreError,
-    types::{Fence, Note, Reconcile},
+    types::{By, Fence, Note, Reconcile},
 };
 use payout_shared::witness::Head;
 use sqlx::{AssertSqlSafe, Row};
@@ -68,21 +68,35 @@ pub(super) async fn mark_in(
     }))
 }
 
-/// Everything was asked for that was wanted since then: what waited goes on. False when more is wanted by now.
+/// What people said since the backup was made can't be asked for again: holds, pauses, what was taken back. So somebody looks first.
+const LOOK_FIRST: &str = "restored from a backup: holds, pauses, rollbacks and settings since it was made are forgotten. Set them again, then resume";
+
+/// Everything was asked for that was wanted since then: the books have caught up, and everything is paused until a person has looked. False
+/// when more is wanted by now.
 pub(in crate::store) async fn clear(pool: &Pool, now_ms: i64, fence: Fence, since_ms: i64) -> Result<bool, StoreError> {
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, fence).await?;
     let done = sqlx::query::<DB>(
-        "UPDATE daemon_state SET reconcile_since_ms = NULL, reconcile_from_ms = NULL, reconcile_why = NULL \
+        "UPDATE daemon_state SET reconcile_since_ms = NULL, reconcile_from_ms = NULL, reconcile_why = NULL, paused = TRUE, \
+         pause_reason = COALESCE(pause_reason, $2), paused_by = COALESCE(paused_by, $3), paused_at_ms = COALESCE(paused_at_ms, $4) \
          WHERE id = 1 AND reconcile_since_ms = $1",
     )
     .bind(since_ms)
+    .bind(LOOK_FIRST)
+    .bind(By::Engine.to_string())
+    .bind(now_ms)
     .execute(&mut *tx)
     .await?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
-    let note = Note { actor: "engine".to_owned(), action: "daemon.reconciled".to_owned(), ..Note::default() };
+    let note = Note {
+        actor: By::Engine.to_string(),
+        action: "daemon.reconciled".to_owned(),
+        reason: Some(LOOK_FIRST.to_owned()),
+        detail: serde_json::json!({ "paused": true }),
+        ..Note::default()
+    };
     journal::append(&mut tx, now_ms, vec![note]).await?;
     commit(tx).await?;
     Ok(true)

@@ -58,6 +58,11 @@ fn a_backup_from_the_middle_of_a_run_pays_nobody_again() {
     watched.terminal.wait_for("it is recognised", SOON, |screen| first_line(screen).contains("KEPT BACK"));
     watched.terminal.wait_for("it has caught up", UP, |screen| first_line(screen).contains(" PAUSED"));
     assert_eq!(watched.executed(), executed);
+    assert!(watched.payout(&["status"]).contains("restored from a backup: holds"));
+    let all = |screen: &str| first_line(screen).contains(" ALL PAUSED");
+    watched.terminal.wait_for("a person is waited for", SOON, all);
+    watched.payout(&["resume", "--reason", "the holds are set again"]);
+    watched.terminal.wait_for("only the run is paused", SOON, |screen| !all(screen));
     watched.resume();
     watched.terminal.wait_for("the end of the run", UP, |screen| first_line(screen).contains("NO OPEN RUN"));
     assert_eq!(watched.executed(), executed, "somebody was paid again");

@@ -2,7 +2,7 @@
 //! nobody is paid again.
 use super::{
     adopt::adopt,
-    world::{World, account},
+    world::{World, account, ann, creator},
 };
 use crate::databases::{Database, START_MS};
 use payout_shared::run::{RunKind, RunState};
@@ -69,9 +69,19 @@ async fn nothing_leaves(mut world: World) -> World {
     world
 }
 
-/// It catches up by itself; the run goes on and pays nobody; what was forgotten is taken in, and the books are whole.
-async fn nobody_is_paid_again(mut world: World) -> World {
+/// It catches up by itself, and waits for a person: nobody can ask Stripe for holds, pauses and rollbacks.
+async fn caught_up_and_paused(world: &mut World) {
     world.until("to have caught up", async |world| !is_kept_back(world).await).await;
+    world.steps(20).await;
+    let state = world.store.state().await.unwrap();
+    assert!(state.paused, "it goes on by itself with what people had held");
+    assert!(state.pause_reason.unwrap().contains("Set them again"));
+    world.store.resume_all(&ann(), "looked at what was held").await.unwrap();
+}
+
+/// The run goes on and pays nobody; what was forgotten is taken in, and the books are whole.
+async fn nobody_is_paid_again(mut world: World) -> World {
+    caught_up_and_paused(&mut world).await;
     assert_eq!(world.stripe.left().len(), 6);
     world.settle().await;
     assert!(!says_restored(&world), "{:?}", world.health.sentences());
@@ -116,6 +126,29 @@ async fn a_daemon_that_dies_while_it_catches_up_goes_on_where_it_was() {
         world.steps(2).await;
     }
     nobody_is_paid_again(world).await;
+}
+
+#[tokio::test]
+async fn a_hold_that_a_backup_has_forgotten_pays_nobody_before_a_person_has_looked() {
+    let mut world = World::of(1).await;
+    with_witness(&mut world);
+    world.scheduled().await;
+    world.settle().await;
+    world.earn(0, 2_500).await;
+    world.database.backup().await;
+    world.store.hold(&creator(0), "fraud", "a stolen card", &ann()).await.unwrap();
+    world.steps(2).await;
+    world.crash();
+    world.database.restore().await;
+    with_witness(&mut world);
+    world.run(3, RunKind::Manual).await;
+    world.until("to have caught up", async |world| !is_kept_back(world).await).await;
+    world.wait_minutes(60).await;
+    assert_eq!(world.stripe.left().len(), 1, "paid although somebody had held it");
+    world.crash();
+    with_witness(&mut world);
+    world.wait_minutes(60).await;
+    assert_eq!(world.stripe.left().len(), 1, "a restart looks at nothing for anybody");
 }
 
 #[tokio::test]
@@ -264,7 +297,7 @@ async fn what_failed_at_stripe_and_is_asked_for_again_with_its_key_is_ours_and_b
     world.database.restore().await;
     with_witness(&mut world);
     world.step().await;
-    world.until("to have caught up", async |world| !is_kept_back(world).await).await;
+    caught_up_and_paused(&mut world).await;
     assert_eq!(world.payout(0).await, "planned");
     assert_eq!(world.probe.number("SELECT COUNT(*) FROM foreign_payouts WHERE status = 'failed'").await, 1);
     world.settle().await;
