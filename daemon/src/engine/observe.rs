@@ -49,9 +49,7 @@ impl Engine {
         if !changes.is_empty() {
             self.write(lease, &changes).await?;
         }
-        if !foreign.is_empty() {
-            self.parts.store.record_foreign(lease.fence, &foreign).await?;
-        }
+        self.strange(lease, &foreign).await?;
         done.extend(outcomes);
         if told.is_empty() {
             self.parts.store.events_done(lease.fence, &done).await?;
@@ -135,15 +133,33 @@ impl Engine {
         if !all.is_empty() {
             self.write(lease, &all).await?;
         }
+        let counts = |object: &PayoutObject| object.amount_minor > 0 || reversal::original_of(object).is_some();
         let foreign: Vec<_> =
-            foreign.into_iter().filter(|(object, _)| object.amount_minor > 0 && judged(object)).map(judge).collect();
-        if !foreign.is_empty() {
-            self.parts.store.record_foreign(lease.fence, &foreign).await?;
-        }
+            foreign.into_iter().filter(|(object, _)| counts(object) && judged(object)).map(judge).collect();
+        self.strange(lease, &foreign).await?;
         if !debits.is_empty() {
             self.book(lease, &debits, &[]).await?;
         }
         Ok(())
+    }
+
+    /// Remembers objects that none of ours explains. One that takes back a payout of ours becomes its reversal, and goes the way of those.
+    async fn strange(&mut self, lease: Lease, foreign: &[(PayoutObject, String)]) -> Result<(), StoreError> {
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        self.parts.store.record_foreign(lease.fence, foreign).await?;
+        let takes_back = |object: &PayoutObject| reversal::original_of(object).is_some();
+        let reversals: Vec<_> = foreign
+            .iter()
+            .filter(|(object, _)| takes_back(object))
+            .map(|(object, _)| (0, object.clone(), None))
+            .collect();
+        if reversals.is_empty() {
+            return Ok(());
+        }
+        let (changes, _, _) = self.sort(reversals).await?;
+        if changes.is_empty() { Ok(()) } else { self.write(lease, &changes).await }
     }
 
     /// Finds whose each payout object is.
@@ -252,6 +268,7 @@ pub(super) fn looked_in_vain(payout: &Unresolved, not_before_ms: i64, why: &str)
 /// Why a payout that was listed bars its purse.
 fn judge((object, _): (PayoutObject, String)) -> (PayoutObject, String) {
     let why = match &object.key {
+        _ if object.amount_minor < 0 => "it takes back a payout, and nobody asked for that here",
         Some(key) => {
             tracing::error!(object = %object.id, account = %object.account, key, "a payout carries a key of ours that the books don't hold");
             "it carries a key of ours that the books don't hold: were they restored from a backup?"

@@ -1,5 +1,5 @@
 //! What the engine asks about attempts: which are unresolved, which were left on the wire by a dead engine, whose an object is.
-use super::{DB, Pool, Query, Tx, before::SINCE, begin, commit, foreign, journal, lease, restored};
+use super::{DB, Pool, Query, Tx, before::SINCE, begin, commit, foreign, journal, lease, restored, reversals};
 use crate::store::{
     StoreError,
     types::{Fence, KnownAttempt, Note, Unresolved, WorkLeft},
@@ -144,7 +144,7 @@ pub(in crate::store) async fn known(
         .collect()
 }
 
-/// Remembers objects that no attempt of ours explains, each with its reason and a journal row.
+/// Remembers objects that no attempt of ours explains, each with its reason and a journal row. What reverses a payout of ours is taken in as that.
 pub(in crate::store) async fn foreign(
     pool: &Pool,
     fence: Fence,
@@ -155,6 +155,14 @@ pub(in crate::store) async fn foreign(
     lease::check(&mut tx, fence).await?;
     let mut notes = Vec::new();
     for (object, why) in objects {
+        if let Some(found) = reversals::found(&mut tx, now_ms, fence, object).await? {
+            notes.extend(forgotten(&mut tx, now_ms, object).await?);
+            notes.extend(found);
+            continue;
+        }
+        if let Some(original) = object.original_payout.as_ref().filter(|_| object.amount_minor < 0) {
+            notes.extend(foreign::reversed(&mut tx, now_ms, original, object).await?);
+        }
         let noted = foreign::record(&mut tx, now_ms, object, None, why).await?;
         notes.extend(noted.back);
         if noted.is_news {

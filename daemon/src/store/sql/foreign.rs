@@ -71,6 +71,30 @@ pub(super) async fn record(
     Ok(Noted { is_news: known.as_deref() != Some(status), back })
 }
 
+/// What takes back a payout that none of ours explains: that one bars nothing any more, and what was locked for an adopted one is free. Should the
+/// bank refuse it later, the account holds less than its books say, which is told (drift), and nobody is paid what isn't there.
+pub(super) async fn reversed(
+    tx: &mut Tx,
+    now_ms: i64,
+    original: &ObjectId,
+    by: &PayoutObject,
+) -> Result<Option<Note>, StoreError> {
+    if matches!(by.status, Some(ObjectStatus::Failed | ObjectStatus::Canceled)) {
+        return Ok(None);
+    }
+    let why = format!("taken back at Stripe by {}", by.id);
+    let done = sqlx::query::<DB>(
+        "UPDATE foreign_payouts SET status = 'canceled', why = $3, look_at_ms = NULL WHERE object_id = $1 AND account_id = $2 \
+         AND payout_id IS NULL AND status NOT IN ('failed', 'canceled')",
+    )
+    .bind(original.as_str())
+    .bind(by.account.as_str())
+    .bind(&why)
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 { Ok(None) } else { give_back(tx, now_ms, original, &why).await }
+}
+
 /// An object turned out to be a payout of ours: it bars nothing any more, and what was locked for an adopted one is locked there.
 pub(super) async fn explained(tx: &mut Tx, now_ms: i64, object: &ObjectId, payout: &PayoutId) -> Result<Option<Note>, StoreError> {
     sqlx::query::<DB>("DELETE FROM foreign_payouts WHERE object_id = $1 AND payout_id IS NULL AND adopted_at_ms IS NULL")

@@ -1,13 +1,16 @@
 //! Reversals: what two people decide about them, and what is known of those that Stripe has made.
-use super::{DB, Pool, Tx, requests, rows};
+use super::{DB, FOR_UPDATE_OF_P, Pool, Tx, change, requests, rows};
 use crate::store::{
     StoreError,
     door_types::{NewRequest, RequestRow},
-    types::{By, Confirm, KnownReversal, Note, RunRow},
+    types::{By, Change, Confirm, Fence, KnownReversal, Note, RunRow},
 };
 use payout_shared::{
+    answer::PayoutObject,
     approval::{RequestKind, RequestState},
+    attempt::KEY_PREFIX,
     id::{AccountId, ObjectId, PayoutId, RunId},
+    payout::{ObjectStatus, PayoutEvent},
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
@@ -138,6 +141,76 @@ pub(in crate::store) async fn of_originals(pool: &Pool, originals: &[ObjectId]) 
     }
     query.push(")");
     query.build().persistent(false).fetch_all(pool).await?.iter().map(reversal).collect()
+}
+
+/// Why a creator is held whose payout was taken back at Stripe past this program.
+const FOUND: &str = "reversed_at_stripe";
+
+/// A reversal of a paid payout of ours that nobody asked for here, or that these books have forgotten: it becomes the payout's reversal, and the
+/// creator is held until somebody has looked, so that its entries aren't paid again unseen. `None`: it is none.
+pub(super) async fn found(
+    tx: &mut Tx,
+    now_ms: i64,
+    fence: Fence,
+    object: &PayoutObject,
+) -> Result<Option<Vec<Note>>, StoreError> {
+    let Some(original) = object.original_payout.as_ref().filter(|_| object.amount_minor < 0) else { return Ok(None) };
+    if is_dead(object.status) {
+        return Ok(None);
+    }
+    let text = format!(
+        "SELECT p.id, p.run_id, p.destination_id, u.key, u.state, u.object_status FROM creator_payouts p LEFT JOIN payout_attempts u \
+         ON u.payout_id = p.id AND u.kind = 'reverse' AND u.number = 1 WHERE p.stripe_payout_id = $1 AND p.account_id = $2 \
+         AND p.currency = $3 AND p.amount_minor = $4 AND p.state IN ('paid', 'settled'){FOR_UPDATE_OF_P}"
+    );
+    let row = sqlx::query::<DB>(AssertSqlSafe(text))
+        .bind(original.as_str())
+        .bind(object.account.as_str())
+        .bind(object.currency.as_str())
+        .bind(object.amount_minor.checked_neg())
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (payout, before): (String, Option<String>) = (row.try_get(0)?, row.try_get(3)?);
+    if before.is_some() {
+        // One of ours that came to nothing gives its place to the one that is there.
+        let (state, status): (String, Option<String>) = (row.try_get(4)?, row.try_get(5)?);
+        if state != "refused" && !is_dead(status.as_deref().and_then(ObjectStatus::parse)) {
+            return Ok(None);
+        }
+        sqlx::query::<DB>("DELETE FROM payout_attempts WHERE payout_id = $1 AND kind = 'reverse' AND number = 1")
+            .bind(&payout)
+            .execute(&mut **tx)
+            .await?;
+    }
+    let ours = object.key.clone().filter(|key| key.starts_with(KEY_PREFIX));
+    let key = ours.unwrap_or_else(|| format!("stripe:{}", object.id));
+    sqlx::query::<DB>(
+        "INSERT INTO payout_attempts (key, payout_id, kind, number, state, body, amount_minor, currency, account_id, destination_id, run_id, \
+         token, send_before_ms, stripe_object_id, created_at_ms) SELECT $1, p.id, 'reverse', 1, 'executed', '', p.amount_minor, p.currency, \
+         p.account_id, p.destination_id, p.run_id, $2, 0, $3, $4 FROM creator_payouts p WHERE p.id = $5",
+    )
+    .bind(&key)
+    .bind(fence.0)
+    .bind(object.id.as_str())
+    .bind(now_ms)
+    .bind(&payout)
+    .execute(&mut **tx)
+    .await?;
+    let why = format!("payout {payout} was taken back at Stripe ({}), and nobody asked for that here", object.id);
+    tracing::error!(%payout, reversal = %object.id, before, "a payout was taken back at Stripe, and nobody asked for that here");
+    let change = Change {
+        event: Some(PayoutEvent::IntendReverse),
+        failure_reason: Some(why.clone()),
+        hold: Some((FOUND.to_owned(), why)),
+        detail: json!({ "reversal": object.id.as_str(), "key": key, "instead_of": before }),
+        ..Change::new(PayoutId::new(payout), By::Engine)
+    };
+    Ok(Some(change::in_tx(tx, now_ms, &[change]).await?.1))
+}
+
+const fn is_dead(status: Option<ObjectStatus>) -> bool {
+    matches!(status, Some(ObjectStatus::Failed | ObjectStatus::Canceled))
 }
 
 /// Reversed payouts whose money is waited for, and whose reversal is to be looked at now.

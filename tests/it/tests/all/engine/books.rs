@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use stripe_twin::Status;
+use stripe_twin::{Payout, Status};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -37,12 +37,19 @@ impl World {
         wrong.extend(self.stripe.twin.check_conservation().violations);
         let mut keys = BTreeSet::new();
         let mut alive = BTreeMap::<String, i64>::new();
-        for row in self.stripe.twin.ledger().into_iter().filter(|row| row.metadata.contains_key("payoutd_key")) {
+        let ledger = self.stripe.twin.ledger();
+        let ours: BTreeSet<&str> =
+            ledger.iter().filter(|row| row.metadata.contains_key("payoutd_key")).map(|row| row.id.as_str()).collect();
+        // What takes one of ours back counts whoever asked for it.
+        let of_ours = |row: &&Payout| {
+            ours.contains(row.id.as_str()) || row.original_payout.as_deref().is_some_and(|id| ours.contains(id))
+        };
+        for row in ledger.iter().filter(of_ours) {
             if !keys.insert(row.idempotency_key.clone()) {
                 wrong.push(format!("{:?} was executed twice", row.idempotency_key));
             }
             if !matches!(row.status, Status::Failed | Status::Canceled) {
-                *alive.entry(row.account).or_default() += row.amount;
+                *alive.entry(row.account.clone()).or_default() += row.amount;
             }
         }
         for (account, paid) in alive {

@@ -180,3 +180,95 @@ async fn a_reversal_that_the_bank_takes_back_after_its_week_leaves_a_debt_of_wha
     let owed = "SELECT COALESCE(SUM(amount_minor), 0) FROM creator_earnings WHERE kind = 'overpaid'";
     assert_eq!(world.probe.number(owed).await, -1_000, "once");
 }
+
+/// Takes a payout back at Stripe, past this program.
+fn take_back_by_hand(world: &World, n: usize, object: &str) -> String {
+    let reversal =
+        world.stripe.somebody_of(Some(&account(n)), &format!("/v1/payouts/{object}/reverse"), "metadata[by]=hand");
+    reversal.unwrap()["id"].as_str().unwrap().to_owned()
+}
+
+/// Weeks in which nothing is told but what Stripe's lists show.
+async fn weeks_pass(world: &mut World, told: bool) {
+    for _ in 0..4 {
+        world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+        if told {
+            world.deliver().await;
+        } else {
+            let _lost = world.stripe.twin.take_events();
+        }
+        world.settle().await;
+        world.wait_minutes(WEEK_MINUTES).await;
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_took_back_at_stripe_is_free_after_a_week_and_its_creator_held() {
+    for told in [true, false] {
+        let (mut world, run) = sent(Database::sqlite(), &[1_000, 2_000]).await;
+        world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+        world.deliver().await;
+        world.settle().await;
+        let object = world.executed(0)[0].id.clone();
+        let reversal = take_back_by_hand(&world, 0, &object);
+        if told {
+            world.deliver().await;
+            world.settle().await;
+            assert_eq!(world.payout(0).await, "reversed");
+            assert_eq!(locked(&world).await, 2, "not before the bank has kept to it");
+        }
+        weeks_pass(&mut world, told).await;
+        assert_eq!((world.payout(0).await.as_str(), locked(&world).await), ("reversed", 1), "told: {told}");
+        let taken_in = "SELECT stripe_object_id FROM payout_attempts WHERE kind = 'reverse'";
+        assert_eq!(world.probe.texts(taken_in).await.concat(), [reversal]);
+        assert_eq!(world.held(0).await, ["reversed_at_stripe"], "or it is paid again unseen");
+        world.check().await;
+        world.run(2, RunKind::Manual).await;
+        world.settle().await;
+        assert_eq!(world.executed(0).len(), 2, "a payout and what took it back");
+        world.store.release_hold(&super::world::creator(0), "reversed_at_stripe", "looked at", &ann()).await.unwrap();
+        world.run(3, RunKind::Manual).await;
+        world.settle().await;
+        assert_eq!(world.executed(0).len(), 3, "and a payout again");
+        assert_eq!(world.state(&run).await, RunState::Settled);
+        world.check().await;
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_took_back_and_the_bank_refused_is_paid_as_before() {
+    let (mut world, _) = sent(Database::sqlite(), &[1_000]).await;
+    world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    world.stripe.twin.set_faults("reversal-fails=100".parse().unwrap());
+    let object = world.executed(0)[0].id.clone();
+    take_back_by_hand(&world, 0, &object);
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!(world.payout(0).await, "reversed");
+    weeks_pass(&mut world, true).await;
+    assert_eq!((world.payout(0).await.as_str(), locked(&world).await), ("settled", 1));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn an_adopted_payout_that_is_taken_back_at_stripe_frees_what_it_locked() {
+    let mut world = World::of(1).await;
+    super::webhooks::by_hand(&world, 0, "by-hand", "amount=700&currency=usd");
+    world.deliver().await;
+    world.settle().await;
+    world.advance(2 * super::world::SETTLE_MS.cast_signed()).await;
+    world.deliver().await;
+    world.settle().await;
+    let object = world.executed(0)[0].id.clone();
+    super::adopt::adopt(&world, 0, &object).await.unwrap();
+    assert_ne!(locked(&world).await, 0);
+    take_back_by_hand(&world, 0, &object);
+    world.deliver().await;
+    world.settle().await;
+    assert_eq!(locked(&world).await, 0);
+    let barring = world.store.foreign_payouts(None, true, 10).await.unwrap();
+    assert!(barring.is_empty(), "{barring:?}");
+    world.check().await;
+}
