@@ -117,6 +117,12 @@ impl KeyParts<'_> {
     }
 }
 
+/// The payout number in a key that [`KeyParts::key`] wrote.
+#[must_use]
+pub fn payout_number_of(key: &str) -> Option<u32> {
+    key.strip_prefix(KEY_PREFIX)?.rsplit(':').nth(1)?.parse().ok()
+}
+
 /// The rest of a key takes at most 72 characters of Stripe's 255.
 const ACCOUNT_MAX: usize = 180;
 

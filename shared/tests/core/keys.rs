@@ -2,7 +2,7 @@
 use crate::money::currency;
 use jiff::civil;
 use payout_shared::{
-    attempt::{AttemptKind, KeyParts},
+    attempt::{AttemptKind, KeyParts, payout_number_of},
     id::{AccountId, Mode},
     run::RunLabel,
 };
@@ -81,6 +81,7 @@ proptest! {
     fn different_parts_have_different_keys_and_equal_ones_the_same(a in parts(), b in parts()) {
         prop_assert_eq!(key(&a) == key(&b), a == b, "{} {}", key(&a), key(&b));
         prop_assert_eq!(key(&a), key(&a.clone()));
+        prop_assert_eq!(payout_number_of(&key(&a)), Some(a.5));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::store::{
     types::{Fence, Ids, Note, PlanContext, PlanPage, PlannedPurse},
 };
 use payout_shared::{
+    attempt::payout_number_of,
     currency::Currency,
     id::{AccountId, PayoutId},
     plan::{self, Decision, PurseFacts},
@@ -57,7 +58,9 @@ async fn decide(
         facts.immature_minor = row.try_get("immature")?;
         facts.active_payout = row.try_get("active")?;
         facts.oldest_available_ms = row.try_get("oldest")?;
-        let number: i64 = row.try_get("number")?;
+        // Of a run of this name that these books have forgotten (a backup): what its keys asked for was adopted, and they ask for nothing else.
+        let adopted = row.try_get::<Option<String>, _>("adopted")?.and_then(|key| payout_number_of(&key)).unwrap_or(0);
+        let number = row.try_get::<i64, _>("number")?.max(i64::from(adopted));
         let decision = plan::decide(&facts, &context.rules)
             .map_err(|error| StoreError::Broken(format!("purse {} {}: {error}", facts.account, facts.currency)))?;
         decided.push(Decided { facts, number: number.saturating_add(1), decision, chosen: None });

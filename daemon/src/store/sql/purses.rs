@@ -175,7 +175,14 @@ pub(super) fn facts_query(run: &PlanRun<'_>, reach: &Reach<'_>, context: &PlanCo
          (SELECT COALESCE(MAX(p.number), 0) FROM creator_payouts p WHERE p.run_id = ",
     );
     query.push_bind(run.id.to_owned());
-    query.push(" AND p.account_id = q.account_id AND p.currency = q.currency) AS number FROM q ").push(facts::JOINS);
+    query.push(
+        " AND p.account_id = q.account_id AND p.currency = q.currency) AS number, (SELECT f.key FROM foreign_payouts f \
+         WHERE f.account_id = q.account_id AND f.currency = q.currency AND f.adopted_at_ms IS NOT NULL AND f.key LIKE '%:' || \
+         (SELECT r.cycle_date || '#' || CAST(r.number AS TEXT) FROM payout_runs r WHERE r.id = ",
+    );
+    // The longest of them, and of these the last, has the highest number.
+    query.push_bind(run.id.to_owned());
+    query.push(") || ':create:%' ORDER BY LENGTH(f.key) DESC, f.key DESC LIMIT 1) AS adopted FROM q ").push(facts::JOINS);
     query.push(" ORDER BY q.account_id, q.currency");
     query
 }

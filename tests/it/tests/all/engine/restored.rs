@@ -152,6 +152,30 @@ async fn a_hold_that_a_backup_has_forgotten_pays_nobody_before_a_person_has_look
 }
 
 #[tokio::test]
+async fn a_run_of_the_same_name_as_a_forgotten_one_has_keys_of_its_own() {
+    for more in [500, 0] {
+        let mut world = forgetful(Database::sqlite()).await;
+        world.crash();
+        world.database.restore().await;
+        with_witness(&mut world);
+        world.step().await;
+        caught_up_and_paused(&mut world).await;
+        for row in world.store.foreign_payouts(None, true, 10).await.unwrap() {
+            let n: usize = row.account.as_str().trim_start_matches("acct_").parse().unwrap();
+            adopt(&world, n, row.object.as_str()).await.unwrap();
+            // What was forgotten is owed until its sales come again by file, as what is new does.
+            world.earn(n, 2_000).await;
+            world.earn(n, 2_000 + more).await;
+        }
+        let run = world.run(2, RunKind::Manual).await;
+        world.settle().await;
+        let keys: std::collections::BTreeSet<String> = world.stripe.left().into_iter().map(|(key, _)| key).collect();
+        assert_eq!((world.state(&run).await, world.stripe.left().len(), keys.len()), (RunState::Completed, 9, 9));
+        world.check().await;
+    }
+}
+
+#[tokio::test]
 async fn while_stripe_does_not_answer_books_from_a_backup_stay_kept_back() {
     let mut world = forgetful(Database::sqlite()).await;
     world.crash();
