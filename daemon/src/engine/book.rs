@@ -19,16 +19,50 @@ const WAITING_MS: i64 = 5_000;
 const CONFIRM_MAX: usize = 16;
 /// When no account is left to confirm, the store is asked again after this, milliseconds.
 const CONFIRM_MS: i64 = 60_000;
-/// Pages of 100 of one account in one reading: what is older than these is read with the next.
+/// Pages of 100 of one account that are written together; what is older is read as soon as they are.
 const PAGES_MAX: usize = 50;
 /// Movements older than the oldest estimate by this much are read too, seconds: Stripe dates a charge before its intent succeeds.
 const MARGIN_S: i64 = 86_400;
 
-/// What an account was asked for its estimates: its balance's movements, and transfers where one was never told.
+/// What an account is asked for its estimates: its balance's movements, and transfers where one was never told, from a moment on.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) account: AccountId,
+    from_s: i64,
+    movements: Place,
+    transfers: Place,
+}
+
+/// How far a list was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// From its newest on.
+    Begin,
+    /// From behind this one on.
+    Behind(String),
+    /// There is no more.
+    End,
+}
+
+impl Place {
+    fn of(next: Option<String>) -> Self {
+        next.map_or(Self::End, Self::Behind)
+    }
+
+    fn starting_after(&self) -> Option<String> {
+        match self {
+            Self::Behind(id) => Some(id.clone()),
+            Self::Begin | Self::End => None,
+        }
+    }
+}
+
+/// What it said, and what it is asked next.
 #[derive(Debug)]
 pub(super) struct Moved {
     movements: Vec<Movement>,
     told: Vec<Told>,
+    next: Option<Asked>,
 }
 
 /// What a webhook told, in a few words for its outcome; `None`: nothing of money.
@@ -77,34 +111,43 @@ impl Engine {
         self.books.place =
             due.last().filter(|_| due.len() == CONFIRM_MAX).map_or_else(String::new, |last| last.account.to_string());
         for wanted in due {
-            self.books.asked.insert(wanted.account.clone());
-            let (stripe, done) = (stripe.clone(), self.done_tx.clone());
-            let from_s = wanted.earned_from_ms.div_euclid(1_000).saturating_sub(MARGIN_S);
-            tokio::spawn(async move {
-                let told =
-                    if wanted.lacks_transfer { transfers(&stripe, &wanted.account, from_s).await } else { Vec::new() };
-                let result = movements(&stripe, &wanted.account, from_s).await;
-                let result = result.map(|movements| Moved { movements, told });
-                let _ = done.send(Done::Moved { account: wanted.account, result }).await;
-            });
+            let asked = Asked {
+                from_s: wanted.earned_from_ms.div_euclid(1_000).saturating_sub(MARGIN_S),
+                account: wanted.account,
+                movements: Place::Begin,
+                transfers: if wanted.lacks_transfer { Place::Begin } else { Place::End },
+            };
+            self.ask_balance(&stripe, asked);
         }
         Ok(())
     }
 
-    /// Writes what an account's balance said. A read that failed is made again with the next round.
+    fn ask_balance(&mut self, stripe: &Arc<dyn Stripe>, asked: Asked) {
+        self.books.asked.insert(asked.account.clone());
+        let (stripe, done) = (stripe.clone(), self.done_tx.clone());
+        tokio::spawn(async move {
+            let result = read(&stripe, &asked).await;
+            let _ = done.send(Done::Moved { account: asked.account, result }).await;
+        });
+    }
+
+    /// Writes what an account's balance said, and asks on. A read that failed is made again with the next round.
     pub(super) async fn moved(
-        &self,
+        &mut self,
         lease: Lease,
         account: &AccountId,
         result: Result<Moved, ReadError>,
     ) -> Result<(), StoreError> {
         match result {
-            Ok(Moved { movements, told }) => {
+            Ok(Moved { movements, told, next }) => {
                 if !told.is_empty() {
                     self.book(lease, &told, &[]).await?;
                 }
-                let booking = self.parts.store.confirm(lease.fence, account, &movements).await?;
+                let booking = self.parts.store.confirm(lease.fence, account, &movements, next.is_none()).await?;
                 say(&booking);
+                if let (Some(next), Some(stripe), false) = (next, self.parts.stripe.clone(), self.stopping) {
+                    self.ask_balance(&stripe, next);
+                }
             }
             Err(error) => {
                 tracing::warn!(%account, %error, "the account's estimates were not confirmed: tried again later")
@@ -114,42 +157,59 @@ impl Engine {
     }
 }
 
-/// All movements of an account's balance since then, newest first.
-async fn movements(stripe: &Arc<dyn Stripe>, account: &AccountId, from_s: i64) -> Result<Vec<Movement>, ReadError> {
-    let (mut all, mut after) = (Vec::new(), None);
-    for _ in 0..PAGES_MAX {
-        let request =
-            MovementsRequest { account: account.clone(), created_from_s: from_s, starting_after: after.take() };
-        let page = stripe.movements(request).await?;
-        after = page.movements.last().map(|movement| movement.id.clone()).filter(|_| page.has_more);
-        all.extend(page.movements);
-        if after.is_none() {
-            break;
-        }
-    }
-    Ok(all)
+/// The next pages of what an account is asked.
+async fn read(stripe: &Arc<dyn Stripe>, asked: &Asked) -> Result<Moved, ReadError> {
+    let (told, transfers) = transfers(stripe, asked).await;
+    let (movements, place) = movements(stripe, asked).await?;
+    let next = Asked { movements: place, transfers, ..asked.clone() };
+    let is_over = next.movements == Place::End && next.transfers == Place::End;
+    Ok(Moved { movements, told, next: (!is_over).then_some(next) })
 }
 
-/// What the platform's transfers to the account tell since then. None when they can't be read: what they would link is estimated for longer.
-async fn transfers(stripe: &Arc<dyn Stripe>, account: &AccountId, from_s: i64) -> Vec<Told> {
-    let (mut all, mut after) = (Vec::new(), None);
+/// Movements of an account's balance, newest first.
+async fn movements(stripe: &Arc<dyn Stripe>, asked: &Asked) -> Result<(Vec<Movement>, Place), ReadError> {
+    let (mut all, mut place) = (Vec::new(), asked.movements.clone());
     for _ in 0..PAGES_MAX {
-        let request =
-            TransfersRequest { destination: account.clone(), created_from_s: from_s, starting_after: after.take() };
-        match stripe.transfers(request).await {
-            Ok(page) => {
-                all.extend(page.told);
-                after = page.next_after;
-            }
-            Err(error) => {
-                tracing::warn!(%account, %error, "its transfers were not read: sales whose transfer was never told stay estimated");
-            }
-        }
-        if after.is_none() {
+        if place == Place::End {
             break;
         }
+        let request = MovementsRequest {
+            account: asked.account.clone(),
+            created_from_s: asked.from_s,
+            starting_after: place.starting_after(),
+        };
+        let page = stripe.movements(request).await?;
+        place = Place::of(page.movements.last().map(|movement| movement.id.clone()).filter(|_| page.has_more));
+        all.extend(page.movements);
     }
-    all
+    Ok((all, place))
+}
+
+/// What the platform's transfers to the account tell. None when they can't be read: what they would link is estimated for longer.
+async fn transfers(stripe: &Arc<dyn Stripe>, asked: &Asked) -> (Vec<Told>, Place) {
+    let (mut all, mut place) = (Vec::new(), asked.transfers.clone());
+    for _ in 0..PAGES_MAX {
+        if place == Place::End {
+            break;
+        }
+        let request = TransfersRequest {
+            destination: asked.account.clone(),
+            created_from_s: asked.from_s,
+            starting_after: place.starting_after(),
+        };
+        place = match stripe.transfers(request).await {
+            Ok(page) => {
+                all.extend(page.told);
+                Place::of(page.next_after)
+            }
+            Err(error) => {
+                let account = &asked.account;
+                tracing::warn!(%account, %error, "its transfers were not read: sales whose transfer was never told stay estimated");
+                Place::End
+            }
+        };
+    }
+    (all, place)
 }
 
 /// What people must hear of.

@@ -301,8 +301,8 @@ impl Store {
         on!(self, pool, sql => sql::confirm::to_confirm(pool, now_ms, after, limit).await)
     }
 
-    /// Confirms an account's estimates by what its balance says, in one transaction; the account is asked again a day later. What
-    /// was paid by then isn't changed: it is told in the journal and given back.
+    /// Confirms an account's estimates by what its balance says, in one transaction; after the last of it (`is_all`) the account is asked again a
+    /// day later. What was paid by then isn't changed: it is told in the journal and given back.
     ///
     /// # Errors
     /// [`StoreError::Fenced`], [`StoreError::Database`], [`StoreError::Broken`].
@@ -311,9 +311,10 @@ impl Store {
         fence: Fence,
         account: &AccountId,
         movements: &[Movement],
+        is_all: bool,
     ) -> Result<Booking, StoreError> {
         let now_ms = self.clock.now_ms();
-        on!(self, pool, sql => sql::confirm::confirm(pool, now_ms, fence, account, movements).await)
+        on!(self, pool, sql => sql::confirm::confirm(pool, now_ms, fence, account, movements, is_all).await)
     }
 
     /// How the database would answer a question, in its own words, a line a step: for whoever wonders why something is slow, and for the

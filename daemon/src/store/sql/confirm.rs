@@ -67,6 +67,7 @@ pub(in crate::store) async fn confirm(
     fence: Fence,
     account: &AccountId,
     movements: &[Movement],
+    is_all: bool,
 ) -> Result<Booking, StoreError> {
     let mut tx = begin(pool).await?;
     lease::check(&mut tx, fence).await?;
@@ -85,11 +86,13 @@ pub(in crate::store) async fn confirm(
         rebook(&mut tx, now_ms, &charges, &mut booking).await?;
     }
     settle(&mut tx, account).await?;
-    sqlx::query::<DB>("UPDATE creator_stripe_accounts SET confirm_after_ms = $1 WHERE account_id = $2")
-        .bind(now_ms.saturating_add(AGAIN_MS))
-        .bind(account.as_str())
-        .execute(&mut *tx)
-        .await?;
+    if is_all {
+        sqlx::query::<DB>("UPDATE creator_stripe_accounts SET confirm_after_ms = $1 WHERE account_id = $2")
+            .bind(now_ms.saturating_add(AGAIN_MS))
+            .bind(account.as_str())
+            .execute(&mut *tx)
+            .await?;
+    }
     notes.extend(entries::note(&booking));
     if !notes.is_empty() {
         journal::append(&mut tx, now_ms, notes).await?;

@@ -192,6 +192,31 @@ async fn fence(world: &World) -> Fence {
 }
 
 #[tokio::test]
+async fn a_sale_behind_thousands_of_newer_movements_is_confirmed_all_the_same() {
+    let mut world = World::of(1).await;
+    world.scheduled().await;
+    world.settle().await;
+    let charge = world.sell(&account(0), 5_000, "usd");
+    world.deliver().await;
+    world.settle().await;
+    // Nobody tells of them, and no sweep finds them.
+    for _ in 0..5_100 {
+        world.sell(&account(0), 100, "usd");
+    }
+    let _lost = world.stripe.twin.take_events();
+    world.stripe.trouble_read(Some("events"), usize::MAX, payoutd::stripe::ReadError::Unreachable("away".to_owned()));
+    later(&mut world, 8 * DAY).await;
+    for _ in 0..4 {
+        world.step().await;
+    }
+    assert_eq!(entry(&world, id(&charge)).await[..3], ["usd", "4500", "confirmed"]);
+    let pages = world.stripe.movements();
+    assert!((52..=54).contains(&pages), "each page once: {pages}");
+    later(&mut world, 61_000).await;
+    assert_eq!(world.stripe.movements(), pages, "and not again");
+}
+
+#[tokio::test]
 async fn what_was_paid_before_it_was_confirmed_otherwise_is_told_and_left_as_it_is() {
     let mut world = World::of(1).await;
     world.scheduled().await;
@@ -208,13 +233,15 @@ async fn what_was_paid_before_it_was_confirmed_otherwise_is_told_and_left_as_it_
     world.settle().await;
     assert_eq!(world.payout_column(0, "amount_minor").await, "4500");
     let account = AccountId::new(account(0));
-    let told = world.store.confirm(fence(&world).await, &account, &[movement(&payment, 4_400, "usd")]).await.unwrap();
+    let told =
+        world.store.confirm(fence(&world).await, &account, &[movement(&payment, 4_400, "usd")], true).await.unwrap();
     assert_eq!(told.differs.len(), 1);
     assert_eq!(entry(&world, id(&charge)).await[..3], ["usd", "4500", "confirmed"]);
     assert_eq!(world.probe.number("SELECT COUNT(*) FROM journal WHERE action = 'earnings.differ'").await, 1);
-    let again = world.store.confirm(fence(&world).await, &account, &[movement(&payment, 4_400, "usd")]).await.unwrap();
+    let again =
+        world.store.confirm(fence(&world).await, &account, &[movement(&payment, 4_400, "usd")], true).await.unwrap();
     assert_eq!(again, payoutd::store::types::Booking::default(), "told once");
-    let stale = world.store.confirm(Fence(0), &account, &[]).await;
+    let stale = world.store.confirm(Fence(0), &account, &[], true).await;
     assert!(matches!(stale, Err(StoreError::Fenced { .. })), "{stale:?}");
     world.check().await;
 }
