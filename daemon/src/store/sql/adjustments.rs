@@ -1,5 +1,5 @@
 //! Entries that nothing at Stripe explains, by two people: an adjustment of either sign, or a debt that is given up.
-use super::{DB, Tx, purses::FREE, requests, rows};
+use super::{DB, Tx, journal, purses::FREE, requests, rows};
 use crate::store::{
     StoreError,
     door_types::RequestRow,
@@ -22,6 +22,8 @@ pub(super) async fn write(
     let minor = detail["amount"]["minor"].as_i64().ok_or_else(|| broken("it has no amount"))?;
     let currency = detail["amount"]["currency"].as_str().ok_or_else(|| broken("it has no currency"))?;
     let (kind, account) = (text("kind")?, text("account")?);
+    // Two requests about one debt, or one transfer: the second one sees what the first one wrote.
+    journal::lock(tx).await?;
     if let Some(transfer) = detail["transfer"].as_str() {
         refuse_a_used_transfer(tx, transfer).await?;
     }
@@ -70,11 +72,11 @@ async fn refuse_a_used_transfer(tx: &mut Tx, transfer: &str) -> Result<(), Store
     }
 }
 
-/// What is given up is at most what is owed now.
+/// What is given up is at most what is owed now; what is kept back of a sale that isn't there yet is no debt.
 async fn refuse_more_than_the_debt(tx: &mut Tx, now_ms: i64, account: &str, given_up: Money) -> Result<(), StoreError> {
     let text = format!(
         "SELECT CAST(COALESCE(SUM(e.amount_minor), 0) AS BIGINT) FROM creator_earnings e WHERE e.account_id = $1 AND e.currency = $2 \
-         AND (e.amount_minor < 0 OR e.available_on_ms <= $3) AND {FREE}"
+         AND ((e.amount_minor < 0 AND e.kind <> 'reserve_hold') OR e.available_on_ms <= $3) AND {FREE}"
     );
     let row = sqlx::query::<DB>(AssertSqlSafe(text))
         .bind(account)

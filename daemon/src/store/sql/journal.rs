@@ -1,5 +1,5 @@
 //! The journal: appended to as the last thing of a transaction, so that its head row is locked for as short as can be; only what commits an
-//! intent locks it before.
+//! intent, or an entry by two people, locks it before.
 use super::{DB, FOR_UPDATE, Tx};
 use crate::store::{StoreError, types::Note};
 use payout_shared::journal::Entry;

@@ -216,7 +216,7 @@ async fn while_a_first_payout_is_unanswered_the_rest_stays() {
     world.books_equal().await;
 }
 
-async fn asked(world: &World, kind: RequestKind, detail: serde_json::Value) -> RequestRow {
+pub(super) async fn asked(world: &World, kind: RequestKind, detail: serde_json::Value) -> RequestRow {
     let by = ann().to_string();
     let subject = creator(0).to_string();
     let new = NewRequest { kind, subject, detail, uid: By::uid_in(&by), by, reason: "a test".to_owned() };
@@ -281,7 +281,7 @@ async fn a_bank_account_that_two_people_looked_at_is_paid_to_and_no_other() {
     world.books_equal().await;
 }
 
-fn adjustment(kind: &str, minor: i64, transfer: Option<&str>) -> serde_json::Value {
+pub(super) fn adjustment(kind: &str, minor: i64, transfer: Option<&str>) -> serde_json::Value {
     let amount = json!({"minor": minor, "currency": "usd"});
     json!({"kind": kind, "account": account(0), "amount": amount, "transfer": transfer})
 }
@@ -330,4 +330,26 @@ async fn a_debt_is_written_off_at_most_as_far_as_it_goes() {
     let machine = world.store.approve(&more.id, &more.hash, &By::Engine, "x").await;
     assert!(matches!(machine, Err(StoreError::Refused(_))));
     world.settle().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_back_of_a_sale_that_is_not_there_yet_is_no_debt() {
+    let world = World::with(&[1_000]).await;
+    world.database.execute("DELETE FROM creator_earnings").await;
+    let (now_ms, later_ms) = (world.clock.now_ms(), world.clock.now_ms() + 86_400_000);
+    for (kind, minor, available_ms) in
+        [("sale", 10_000, later_ms), ("reserve_hold", -1_000, later_ms), ("reserve_release", 1_000, 2 * later_ms)]
+    {
+        let entry = format!(
+            "INSERT INTO creator_earnings (creator_id, account_id, currency, kind, amount_minor, gross_minor, fee_minor, source_type, \
+             source_id, earned_at_ms, available_on_ms, created_at_ms) VALUES ('{}', '{}', 'usd', '{kind}', {minor}, {minor}, 0, 'charge', \
+             'ch_kept', {now_ms}, {available_ms}, {now_ms})",
+            creator(0),
+            account(0)
+        );
+        world.database.execute(&entry).await;
+    }
+    let asked = asked(&world, RequestKind::Adjustment, adjustment("debt_writeoff", 1_000, None)).await;
+    let refused = world.yes(&asked, &person("bob", 1001)).await.unwrap_err();
+    assert!(refused.contains("owes 0.00 USD now"), "{refused}");
 }

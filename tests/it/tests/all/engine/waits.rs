@@ -1,7 +1,11 @@
 //! On PostgreSQL others work beside the engine: what is locked, until when, and what is seen after.
-use super::world::{World, account, ann, creator};
+use super::{
+    approvals::{adjustment, asked, person},
+    world::{World, account, ann, creator},
+};
 use crate::databases::Database;
 use payout_shared::{
+    approval::RequestKind,
     id::PayoutId,
     run::{RunEvent, RunState},
 };
@@ -126,5 +130,24 @@ async fn an_intent_whose_commit_is_under_way_is_found_by_whoever_looks_for_what_
     let other = somebody(&world, &["SELECT token FROM lease WHERE id = 1 FOR SHARE", &again]).await;
     let left = beside(&world, other, "SELECT 1", world.store.on_wire(fence)).await.unwrap();
     assert_eq!(left.into_iter().map(|(_, key, _)| key).collect::<Vec<_>>(), [sent[0].key.clone()]);
+    world.database.drop_it().await;
+}
+
+#[tokio::test]
+async fn one_debt_is_given_up_once_although_two_requests_are_agreed_to_at_once() {
+    let mut world = World::on(Database::postgres().await, &[1_000]).await;
+    world.refund(0, 3_000).await;
+    let asked = asked(&world, RequestKind::Adjustment, adjustment("debt_writeoff", 2_000, None)).await;
+    // As another yes does it, to a request of the same debt, which hasn't committed yet.
+    let given_up = format!(
+        "INSERT INTO creator_earnings (creator_id, account_id, currency, kind, amount_minor, gross_minor, fee_minor, source_type, source_id, \
+         earned_at_ms, available_on_ms, created_at_ms) VALUES ('{}', '{}', 'usd', 'debt_writeoff', 2000, 2000, 0, 'request', 'req_1', 1, 1, 1)",
+        creator(0),
+        account(0)
+    );
+    let other = somebody(&world, &["SELECT seq FROM journal_head WHERE id = 1 FOR UPDATE", &given_up]).await;
+    let bob = person("bob", 1001);
+    let yes = beside(&world, other, "SELECT 1", world.yes(&asked, &bob)).await;
+    assert!(yes.clone().unwrap_err().contains("owes 0.00 USD now"), "{yes:?}");
     world.database.drop_it().await;
 }
