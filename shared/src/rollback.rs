@@ -119,6 +119,9 @@ fn paid(facts: &RowFacts, now_ms: i64) -> (Step, String) {
     if facts.reverse == Some(AttemptState::Refused) {
         return never("Stripe refused to reverse it".to_owned());
     }
+    if facts.reverse == Some(AttemptState::Executed) {
+        return never("it was reversed, and the creator's bank didn't pay: that isn't asked for again".to_owned());
+    }
     if !country.is_some_and(|country| REVERSIBLE_COUNTRIES.contains(&country)) {
         let country = country.unwrap_or("an unknown country");
         return never(format!("paid to a bank account in {country}: Stripe reverses only in the US and Canada"));

@@ -12,6 +12,8 @@ use std::collections::HashMap;
 pub const ROWS_MAX: usize = 200_000;
 /// Bytes of one field at most; an id is at most 255 characters.
 const FIELD_BYTES_MAX: usize = 2048;
+/// No charge of Stripe's is above this, in any currency: minor units.
+const AMOUNT_MAX: i64 = 999_999_999_999;
 /// Characters of an id at most: what Stripe allows.
 const ID_CHARS_MAX: usize = 255;
 /// Faults named; a file that has more is another kind of file.
@@ -217,9 +219,11 @@ impl Fields<'_> {
         let text = self.text(column);
         // Digits only: "+5", "1e3", "12.50" and "1,000" are somebody's mistake.
         let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
-        text.parse::<i64>().ok().filter(|minor| digits && *minor >= least).ok_or_else(|| {
-            let what =
-                format!("{:?} is not an amount: a whole number of minor units from {least} on is needed", shown(text));
+        text.parse::<i64>().ok().filter(|minor| digits && (least..=AMOUNT_MAX).contains(minor)).ok_or_else(|| {
+            let what = format!(
+                "{:?} is not an amount: a whole number of minor units from {least} to {AMOUNT_MAX} is needed",
+                shown(text)
+            );
             error(self.line, column, what)
         })
     }

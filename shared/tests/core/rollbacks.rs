@@ -54,6 +54,7 @@ fn what_stripe_cannot_do_is_impossible_and_says_why() {
         (RowFacts { bank_is_current: false, ..paid() }, "was replaced since"),
         (RowFacts { arrival_ms: -90 * DAY, ..paid() }, "90 days ago"),
         (RowFacts { reverse: Some(AttemptState::Refused), ..paid() }, "refused to reverse"),
+        (RowFacts { reverse: Some(AttemptState::Executed), ..paid() }, "isn't asked for again"),
         (RowFacts { cancel: Some(AttemptState::Refused), ..facts(PayoutState::Pending) }, "refused to cancel"),
     ] {
         let (step, why) = step(&facts, 0);

@@ -1,5 +1,5 @@
 //! Entries that nothing at Stripe explains, by two people: an adjustment of either sign, or a debt that is given up.
-use super::{DB, Tx, journal, purses::FREE, requests, rows};
+use super::{DB, Tx, journal, purses::{FREE, TAKES}, requests, rows};
 use crate::store::{
     StoreError,
     door_types::RequestRow,
@@ -76,7 +76,7 @@ async fn refuse_a_used_transfer(tx: &mut Tx, transfer: &str) -> Result<(), Store
 async fn refuse_more_than_the_debt(tx: &mut Tx, now_ms: i64, account: &str, given_up: Money) -> Result<(), StoreError> {
     let text = format!(
         "SELECT CAST(COALESCE(SUM(e.amount_minor), 0) AS BIGINT) FROM creator_earnings e WHERE e.account_id = $1 AND e.currency = $2 \
-         AND ((e.amount_minor < 0 AND e.kind <> 'reserve_hold') OR e.available_on_ms <= $3) AND {FREE}"
+         AND (({TAKES}) OR e.available_on_ms <= $3) AND {FREE}"
     );
     let row = sqlx::query::<DB>(AssertSqlSafe(text))
         .bind(account)

@@ -213,7 +213,9 @@ pub(super) async fn book_charges(
     booking: &mut Booking,
 ) -> Result<(), StoreError> {
     let sales = sales(tx, charges, terms).await?;
-    let (mut facts, mut booked) = (facts_of(tx, charges).await?, booked_of(tx, charges).await?);
+    // Entries before facts: whoever books beside this one (an import beside the engine) between the two leaves entries that are missing here, and
+    // these can't be written a second time. The other way round they would seem to follow from nothing, and be taken back.
+    let (mut booked, mut facts) = (booked_of(tx, charges).await?, facts_of(tx, charges).await?);
     let (mut lines, mut done) = (Vec::new(), Vec::new());
     for (charge, Stored { purse, sale }) in &sales {
         let (facts, booked) = (facts.remove(charge).unwrap_or_default(), booked.remove(charge).unwrap_or_default());

@@ -82,7 +82,7 @@ async fn what_was_paid_is_reversed_by_two_people_and_is_free_when_the_bank_has_k
 
 #[tokio::test]
 async fn a_reversal_that_fails_later_leaves_the_payout_paid_and_its_earnings_spent() {
-    let (mut world, _, request) = Box::pin(paid_and_confirmed(&[1_000])).await;
+    let (mut world, run, request) = Box::pin(paid_and_confirmed(&[1_000])).await;
     world.stripe.twin.set_faults("reversal-fails=100".parse().unwrap());
     approve(&world, &request).await;
     world.until("the reversal", async |world| world.payout(0).await == "reversed").await;
@@ -90,6 +90,7 @@ async fn a_reversal_that_fails_later_leaves_the_payout_paid_and_its_earnings_spe
     world.deliver().await;
     world.settle().await;
     assert_eq!((world.payout(0).await.as_str(), locked(&world).await), ("paid", 1));
+    assert_eq!(preview(&world, &run).await.0, [Step::Impossible], "what is never asked for again isn't offered");
     world.wait_minutes(WEEK_MINUTES + 600).await;
     assert_eq!((world.payout(0).await.as_str(), locked(&world).await), ("paid", 1));
     world.check().await;

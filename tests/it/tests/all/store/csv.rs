@@ -37,14 +37,15 @@ fn columns_may_stand_in_any_order_with_a_byte_order_mark_crlf_and_quotes() {
 fn each_fault_names_its_line_and_column() {
     for (row, line, needs) in [
         (",acct_1,DE,usd,1,0,2026-11-01,ch_1", "line 2, creator_id: empty", ""),
-        ("c,acct_1,DE,usd,0,0,2026-11-01,ch_1", "line 2, gross_minor", "from 1 on"),
+        ("c,acct_1,DE,usd,0,0,2026-11-01,ch_1", "line 2, gross_minor", "from 1 to"),
         ("c,acct_1,DE,usd,-5,0,2026-11-01,ch_1", "line 2, gross_minor", "whole number of minor units"),
         ("c,acct_1,DE,usd,12.50,0,2026-11-01,ch_1", "line 2, gross_minor", "whole number"),
         ("c,acct_1,DE,usd,\"1,000\",0,2026-11-01,ch_1", "line 2, gross_minor", "whole number"),
         ("c,acct_1,DE,usd,1e3,0,2026-11-01,ch_1", "line 2, gross_minor", "whole number"),
         ("c,acct_1,DE,usd,99999999999999999999,0,2026-11-01,ch_1", "line 2, gross_minor", "whole number"),
+        ("c,acct_1,DE,usd,1000000000000,0,2026-11-01,ch_1", "line 2, gross_minor", "to 999999999999 is needed"),
         ("c,acct_1,DE,usd,10,11,2026-11-01,ch_1", "line 2, fee_minor", "more than the gross"),
-        ("c,acct_1,DE,usd,10,,2026-11-01,ch_1", "line 2, fee_minor", "from 0 on"),
+        ("c,acct_1,DE,usd,10,,2026-11-01,ch_1", "line 2, fee_minor", "from 0 to"),
         ("c,acct_1,DEU,usd,10,0,2026-11-01,ch_1", "line 2, country", "two letters"),
         ("c,acct_1,DE,us,10,0,2026-11-01,ch_1", "line 2, currency", "three letters"),
         ("c,acct_1,DE,usd,10,0,01.11.2026,ch_1", "line 2, earned_at", "2026-11-30"),
