@@ -7,6 +7,7 @@ use crate::{
     currency::Currency,
     earning::EarningKind,
     id::{AccountId, CreatorId},
+    money::Money,
 };
 
 mod due;
@@ -30,8 +31,12 @@ pub struct Sale {
     pub charge: String,
     /// What the customer paid, in the charge's currency, minor units.
     pub gross_minor: i64,
+    /// The charge's currency.
+    pub charged: Currency,
     /// What of it was transferred, in the charge's currency.
     pub moved_minor: i64,
+    /// The same as the transfer has it, as far as that is known: where the platform converts, in another currency.
+    pub transferred: Option<Money>,
     /// What that came to on the account, in the purse's currency; the same when nothing was converted.
     pub arrived_minor: i64,
     /// What is the creator's of it, in the purse's currency.
@@ -160,6 +165,12 @@ impl Sale {
     #[must_use]
     pub fn reserved_minor(&self) -> i64 {
         share(self.net_minor, self.reserve.basis_points, WHOLE_BP)
+    }
+
+    /// What was taken or given back of it, and is told in this currency, came to another sum on the account.
+    #[must_use]
+    pub fn converts(&self, fact: &Fact) -> bool {
+        self.converted || fact.currency != self.charged
     }
 
     /// When what is kept back counts, Unix milliseconds.

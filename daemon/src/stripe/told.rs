@@ -111,7 +111,7 @@ pub(super) fn transfer(object: &Value) -> Vec<Told> {
             account: Some(transfer.account.clone()),
             transfer: Some(transfer.id.clone()),
             balance_source: id_of(&of["destination_payment_refund"]).map(str::to_owned),
-            ..fact(FactKind::Reversal, text(of, "id")?, transfer.currency, amount, at_s)
+            ..fact(FactKind::Reversal, text(of, "id")?, currency(of).unwrap_or(transfer.currency), amount, at_s)
         })
     };
     let mut told: Vec<Told> = reversals.iter().filter_map(reversal).map(Told::Fact).collect();

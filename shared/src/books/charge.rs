@@ -19,12 +19,20 @@ pub fn check_charge(sale: &Sale, facts: &[(Fact, bool)], booked: &[Booked]) -> V
     let mut wrong = Vec::new();
     reserve(sale, booked, &mut wrong);
     dispute(sale, facts, booked, &mut wrong);
-    taken_back(sale, booked, &mut wrong);
+    if !converts(sale, facts) {
+        taken_back(sale, booked, &mut wrong);
+    }
     let waits = facts.iter().any(|(fact, booked)| !booked && fact.kind != FactKind::Refund);
     if !waits {
         follows(sale, facts, booked, &mut wrong);
     }
     wrong
+}
+
+/// Converted amounts follow rates of other days: there Stripe's word is all there is.
+fn converts(sale: &Sale, facts: &[(Fact, bool)]) -> bool {
+    let moves = |fact: &Fact| matches!(fact.kind, FactKind::Reversal | FactKind::FeeRefund);
+    sale.converted || facts.iter().any(|(fact, _)| moves(fact) && sale.converts(fact))
 }
 
 /// Σ of the charge's entries of a kind.
@@ -67,7 +75,7 @@ fn dispute(sale: &Sale, facts: &[(Fact, bool)], booked: &[Booked], wrong: &mut V
     let parts = booked.iter().filter(|entry| entry.kind == EarningKind::Refund).count();
     let rounding = i128::try_from(parts).unwrap_or(0).saturating_add(1);
     let most = i128::from(share(sale.net_minor, left, sale.moved_minor)).saturating_add(rounding);
-    if disputes == 1 && !sale.converted && held.saturating_sub(released) > most {
+    if disputes == 1 && !converts(sale, facts) && held.saturating_sub(released) > most {
         let still = held.saturating_sub(released);
         wrong.push(format!(
             "charge {charge}: its dispute still holds {still}, but after refunds of {taken} at most {most} is at risk"
@@ -75,13 +83,9 @@ fn dispute(sale: &Sale, facts: &[(Fact, bool)], booked: &[Booked], wrong: &mut V
     }
 }
 
-/// Refunds take at most what was transferred of the charge, the platform gives back at most its own part. Converted amounts follow rates
-/// of other days: there Stripe's word is all there is.
+/// Refunds take at most what was transferred of the charge, the platform gives back at most its own part.
 fn taken_back(sale: &Sale, booked: &[Booked], wrong: &mut Vec<String>) {
     let charge = &sale.charge;
-    if sale.converted {
-        return;
-    }
     let taken = sum(booked, EarningKind::Refund).saturating_neg();
     if taken < 0 || taken > i128::from(sale.moved_minor) {
         wrong.push(format!("charge {charge}: refunds take {taken} of it, {} were transferred", sale.moved_minor));

@@ -90,18 +90,25 @@ fn step(sale: &Sale, known: &[&Fact], cause: Option<&Fact>, booked: &[Booked]) -
     Ok(entries)
 }
 
+/// A part of what was transferred, in the charge's currency. Where the platform converts, it is told in the transfer's.
+fn of_moved(sale: &Sale, fact: &Fact) -> i64 {
+    let other = sale.transferred.filter(|whole| fact.currency != sale.charged && fact.currency == whole.currency);
+    other.map_or(fact.amount_minor, |whole| share(sale.moved_minor, fact.amount_minor, whole.minor))
+}
+
 /// What is missing of the one entry that a fact has for itself. What of a converted sale was taken or given back is an estimate until the
 /// account's balance has said what it came to; a fact that names no movement of that balance is as sure as it ever gets.
 fn own(sale: &Sale, fact: &Fact, booked: &[Booked]) -> Result<Option<Entry>, TooMuch> {
+    let is_converted = sale.converts(fact);
     let moved = || {
-        let told = if sale.converted {
-            share(sale.arrived_minor, fact.amount_minor, sale.moved_minor)
+        let told = if is_converted {
+            share(sale.arrived_minor, of_moved(sale, fact), sale.moved_minor)
         } else {
             fact.amount_minor
         };
         i128::from(fact.settled_minor.unwrap_or(told))
     };
-    let is_estimated = sale.converted && fact.settled_minor.is_none() && fact.balance_source.is_some();
+    let is_estimated = is_converted && fact.settled_minor.is_none() && fact.balance_source.is_some();
     let marked = |entry: Option<Entry>| entry.map(|entry| Entry { is_estimated, ..entry });
     match fact.kind {
         FactKind::Reversal => {
@@ -158,7 +165,7 @@ fn wholes(sale: &Sale, known: &[&Fact]) -> Option<Wholes> {
     let net = sale.net_minor.max(0);
     let reversals: Vec<&&Fact> = known.iter().filter(|fact| fact.kind == FactKind::Reversal).collect();
     let taken = |counts: &dyn Fn(&Fact) -> bool| {
-        let sum: i128 = reversals.iter().filter(|fact| counts(fact)).map(|fact| i128::from(fact.amount_minor)).sum();
+        let sum: i128 = reversals.iter().filter(|fact| counts(fact)).map(|fact| i128::from(of_moved(sale, fact))).sum();
         i64::try_from(sum).ok().map(|sum| share(net, sum, sale.moved_minor))
     };
     let mut disputes: Vec<&&Fact> = known.iter().filter(|fact| fact.kind == FactKind::Dispute).collect();
@@ -170,7 +177,9 @@ fn wholes(sale: &Sale, known: &[&Fact]) -> Option<Wholes> {
             continue;
         }
         let left = net.checked_sub(taken(&|fact| fact.at_ms < dispute.at_ms)?)?;
-        let hold = share(net, dispute.amount_minor, sale.gross_minor).min(left);
+        // Told in a currency that says nothing of how much of the charge it is: all of it.
+        let is_told = dispute.currency == sale.charged;
+        let hold = if is_told { share(net, dispute.amount_minor, sale.gross_minor) } else { net }.min(left);
         let after = taken(&|fact| fact.at_ms >= dispute.at_ms)?.checked_sub(replaced)?.clamp(0, hold);
         replaced = replaced.checked_add(after)?;
         held = held.checked_add(hold)?;

@@ -15,7 +15,9 @@ pub(crate) fn sale() -> Sale {
     Sale {
         charge: "ch_1".to_owned(),
         gross_minor: 10_000,
+        charged: currency("usd"),
         moved_minor: 10_000,
+        transferred: None,
         arrived_minor: 10_000,
         net_minor: 9_000,
         converted: false,
@@ -209,6 +211,34 @@ fn what_was_converted_is_taken_back_in_proportion_until_the_account_says_how_muc
     let ids: Vec<_> =
         books.entries.iter().filter(|entry| entry.kind == K::Refund).map(|entry| entry.source_id.as_str()).collect();
     assert_eq!(ids, ["trr_1", "trr_1#2"]);
+}
+
+/// The platform settles in dollars what was charged in euros: transfer and reversals are in dollars, the account's balance is in euros again.
+#[test]
+fn a_reversal_in_the_platforms_currency_is_a_part_of_the_transfer_and_not_of_the_charge() {
+    let of_platform = |minor| Some(payout_shared::money::Money::new(minor, currency("usd")));
+    let sale = Sale { charged: currency("eur"), transferred: of_platform(12_000), ..sale() };
+    let named = Fact { balance_source: Some("pyr_1".to_owned()), ..reversal("trr_1", 6_000, 13 * DAY) };
+    let entries = due(&sale, &[(named.clone(), false)], &[]).unwrap();
+    let taken: Vec<_> = entries.iter().filter(|entry| entry.kind == K::Refund).collect();
+    assert_eq!(
+        (taken[0].amount_minor, taken[0].is_estimated),
+        (-5_000, true),
+        "half of it, until the balance has said it"
+    );
+    let kept: i64 = entries.iter().filter(|entry| entry.kind == K::ReserveHold).map(|entry| entry.amount_minor).sum();
+    assert_eq!(kept, -450, "half is still kept back");
+    let said = Fact { settled_minor: Some(5_037), ..named.clone() };
+    let entries = due(&sale, &[(said.clone(), false)], &[]).unwrap();
+    assert_eq!(entries.iter().find(|entry| entry.kind == K::Refund).unwrap().amount_minor, -5_037);
+    let whole = Fact { settled_minor: Some(10_074), amount_minor: 12_000, ..named };
+    let (mut books, facts) = (Books { sale: Some(sale.clone()), ..Books::default() }, [(whole.clone(), true)]);
+    books.tell(&whole);
+    books.book();
+    assert_eq!(check_charge(&sale, &facts, &books.booked()), Vec::<String>::new(), "rates of other days are no fault");
+    let elsewhere = Fact { currency: currency("chf"), ..dispute(10_000, "needs_response", 13 * DAY) };
+    let held = due(&sale, &[(elsewhere, false)], &[]).unwrap();
+    assert_eq!(held.iter().find(|entry| entry.kind == K::DisputeHold).unwrap().amount_minor, -9_000, "all of it");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The books' part about entries: pairs, estimates, what Stripe told of, late executions; and charge by charge what the core says of it.
 //! Read by `books`, inside its one moment.
-use super::{DB, OBJECT, Tx, before, entries, purses::TAKES, terms::Terms};
+use super::{DB, OBJECT, Tx, before, entries, purses::{TAKES, TRANSFERRED}, terms::Terms};
 use crate::store::{StoreError, door_types::BooksReport};
 use payout_shared::books;
 use sqlx::{AssertSqlSafe, Row};
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 const CHARGES_PER_PAGE: usize = 500;
 
 /// As `books::RULES`, of entries and what they are made of. `{object}`: the object that entry `e` is of, `{takes}`: it takes money,
-/// `{single}`: fact `f` is booked by itself.
+/// `{transferred}`: its transfer is recorded, `{single}`: fact `f` is booked by itself.
 pub(super) const RULES: [(&str, &str); 20] = [
     (
         "entry {0} belongs to charge {1}, of which no sale is booked",
@@ -144,16 +144,14 @@ pub(super) const RULES: [(&str, &str); 20] = [
         "SELECT i.payout_id, CAST(i.earning_id AS TEXT), e.kind FROM payout_items i JOIN creator_payouts p ON p.id = i.payout_id \
          JOIN payout_runs r ON r.id = p.run_id JOIN creator_earnings e ON e.id = i.earning_id WHERE i.released_at_ms IS NULL \
          AND NOT ({takes}) AND e.kind <> 'carry_in' AND (e.earned_at_ms >= r.cutoff_ms OR e.available_on_ms > r.instant_ms \
-         OR NOT (e.confirmed OR e.settles_as_charged) OR (e.kind = 'adjustment' AND NOT EXISTS (SELECT 1 FROM transfers x \
-         WHERE x.transfer_id = e.transfer_id AND x.account_id = e.account_id AND x.currency = e.currency \
-         AND x.amount_minor >= e.amount_minor AND x.charge_id IS NULL)))",
+         OR NOT (e.confirmed OR e.settles_as_charged) OR (e.kind = 'adjustment' AND NOT {transferred}))",
     ),
 ];
 
 /// A rule's query with its words filled in.
 pub(super) fn filled(query: &str) -> String {
     let query = query.replace("{single}", &before::is_single()).replace("{since}", before::SINCE);
-    query.replace("{object}", OBJECT).replace("{takes}", TAKES)
+    query.replace("{object}", OBJECT).replace("{takes}", TAKES).replace("{transferred}", TRANSFERRED)
 }
 
 /// Charges with entries; those without any, but with facts; the other sales, when reserves are kept. Each list behind a place.

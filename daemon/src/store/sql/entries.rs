@@ -8,6 +8,7 @@ use crate::store::{
 use payout_shared::{
     earning::EarningKind,
     entries::{self, Booked, Entry, Fact, FactKind, Sale, TooMuch},
+    money::Money,
 };
 use sqlx::{QueryBuilder, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,9 +175,10 @@ pub(super) async fn sales(
 ) -> Result<BTreeMap<String, Stored>, StoreError> {
     let mut query = QueryBuilder::<DB>::new(
         "SELECT e.source_id, e.creator_id, e.account_id, e.currency, e.amount_minor, e.gross_minor, e.earned_at_ms, e.available_on_ms, \
-         e.confirmed, e.settles_as_charged, f.amount_minor, f.moved_minor, f.currency FROM creator_earnings e \
+         e.confirmed, e.settles_as_charged, f.amount_minor, f.moved_minor, f.currency, t.amount_minor, t.currency FROM creator_earnings e \
          LEFT JOIN earning_facts f ON f.fact_id = e.source_id AND f.kind = 'sale' \
-         WHERE e.source_type = 'charge' AND e.kind = 'sale' AND e.source_id IN (",
+         LEFT JOIN transfers t ON t.transfer_id = (SELECT MIN(o.transfer_id) FROM transfers o WHERE o.charge_id = e.source_id \
+         AND o.account_id = e.account_id) WHERE e.source_type = 'charge' AND e.kind = 'sale' AND e.source_id IN (",
     );
     push_list(&mut query, charges);
     query.push(")");
@@ -185,12 +187,20 @@ pub(super) async fn sales(
         let (charge, currency): (String, String) = (row.try_get(0)?, row.try_get(3)?);
         let (gross, earned_at_ms): (i64, i64) = (row.try_get(5)?, row.try_get(6)?);
         let told: (Option<i64>, Option<i64>, Option<String>) = (row.try_get(10)?, row.try_get(11)?, row.try_get(12)?);
-        let converted = told.2.is_some_and(|of_charge| of_charge != currency);
+        let charged = told.2.as_deref().unwrap_or(&currency);
+        let converted = charged != currency;
+        let transfer: (Option<i64>, Option<String>) = (row.try_get(13)?, row.try_get(14)?);
+        let transferred = match transfer {
+            (Some(minor), Some(code)) => Some(Money::new(minor, rows::currency(&code)?)),
+            _ => None,
+        };
         let moved_minor = told.1.unwrap_or(gross);
         let sale = Sale {
             charge: charge.clone(),
             gross_minor: told.0.unwrap_or(gross),
+            charged: rows::currency(charged)?,
             moved_minor,
+            transferred,
             arrived_minor: if converted { gross } else { moved_minor },
             net_minor: row.try_get(4)?,
             converted,

@@ -58,16 +58,18 @@ pub(super) fn place_of((account, currency): &Key) -> String {
 /// Entries that take money and count at once.
 pub(super) const TAKES: &str = "e.amount_minor < 0 AND e.kind NOT IN ('reserve_hold', 'reserve_release')";
 
+/// The platform's transfer behind a positive adjustment is recorded: of this sum at least, or of a currency that the account converts, where what it
+/// came to is the word of the two people who looked.
+pub(super) const TRANSFERRED: &str = "EXISTS (SELECT 1 FROM transfers x WHERE x.transfer_id = e.transfer_id AND x.account_id = e.account_id \
+    AND x.charge_id IS NULL AND ((x.currency = e.currency AND x.amount_minor >= e.amount_minor) OR (x.currency <> e.currency \
+    AND NOT EXISTS (SELECT 1 FROM account_banks k WHERE k.account_id = x.account_id AND k.currency = x.currency AND k.status <> 'removed'))))";
+
 /// Which entries count: [`payout_shared::earning::counts`], asked of rows.
 pub(super) fn push_mature(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>, context: &PlanContext) {
     query.push("((").push(TAKES).push(") OR e.kind = 'carry_in' OR (e.earned_at_ms < ").push_bind(run.cutoff_ms);
     query.push(" AND e.available_on_ms <= ").push_bind(run.instant_ms);
     query.push(" AND e.earned_at_ms <= ").push_bind(run.cutoff_ms.saturating_sub(context.hold_ms));
-    query.push(
-        " AND (e.confirmed OR e.settles_as_charged) AND (e.kind <> 'adjustment' OR EXISTS (SELECT 1 FROM transfers x \
-         WHERE x.transfer_id = e.transfer_id AND x.account_id = e.account_id AND x.currency = e.currency \
-         AND x.amount_minor >= e.amount_minor AND x.charge_id IS NULL))))",
-    );
+    query.push(" AND (e.confirmed OR e.settles_as_charged) AND (e.kind <> 'adjustment' OR ").push(TRANSFERRED).push(")))");
 }
 
 fn push_creators(query: &mut QueryBuilder<DB>, run: &PlanRun<'_>) {

@@ -353,3 +353,22 @@ async fn what_is_kept_back_of_a_sale_that_is_not_there_yet_is_no_debt() {
     let refused = world.yes(&asked, &person("bob", 1001)).await.unwrap_err();
     assert!(refused.contains("owes 0.00 USD now"), "{refused}");
 }
+
+#[tokio::test]
+async fn an_adjustment_whose_transfer_the_account_converts_counts_when_that_is_recorded() {
+    let world = World::with(&[5_000]).await;
+    let given = asked(&world, RequestKind::Adjustment, adjustment("adjustment", 700, Some("tr_1"))).await;
+    assert_eq!(world.yes(&given, &person("bob", 1001)).await, Ok(RequestState::Applied));
+    let recorded = "INSERT INTO transfers (transfer_id, account_id, amount_minor, currency, created_ms) VALUES ('tr_1', '{}', 640, 'eur', 1)";
+    let bank = "INSERT INTO account_banks (account_id, currency, destination_id, status) VALUES ('{}', 'eur', 'ba_eur', 'new')";
+    for (then, mature, why) in [
+        ("SELECT 1", 5_000, "it isn't recorded"),
+        (recorded, 5_700, "Stripe converts it: there is no bank account for it"),
+        (bank, 5_000, "it lies there in its own currency"),
+    ] {
+        world.database.execute(&then.replace("{}", &account(0))).await;
+        let (context, at_ms) = (world.store.plan_context().await.unwrap(), world.clock.now_ms() + 1_000);
+        let page = world.store.preview_page(at_ms, at_ms, None, "", 10, &context).await.unwrap();
+        assert_eq!(page.purses.iter().map(|purse| purse.mature_minor).collect::<Vec<_>>(), [mature], "{why}");
+    }
+}

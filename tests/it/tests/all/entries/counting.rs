@@ -29,8 +29,16 @@ fn near(rng: &mut StdRng, at_ms: i64) -> i64 {
 fn random(rng: &mut StdRng, hold_ms: i64) -> Random {
     let kind = EarningKind::ALL[rng.random_range(0..EarningKind::ALL.len())];
     let (confirmed, settles) = (rng.random_bool(0.6), rng.random_bool(0.6));
-    let transfer = [None, Some("tr_there"), Some("tr_elsewhere"), Some("tr_none"), Some("tr_small"), Some("tr_sale")]
-        [rng.random_range(0..6)];
+    let transfer = [
+        None,
+        Some("tr_there"),
+        Some("tr_elsewhere"),
+        Some("tr_none"),
+        Some("tr_small"),
+        Some("tr_sale"),
+        Some("tr_euro"),
+        Some("tr_converted"),
+    ][rng.random_range(0..8)];
     let earned = if rng.random_bool(0.5) { START_MS } else { START_MS - hold_ms };
     Random {
         account: format!("acct_{:02}", rng.random_range(0..PURSES)),
@@ -40,7 +48,7 @@ fn random(rng: &mut StdRng, hold_ms: i64) -> Random {
             earned_at_ms: near(rng, earned),
             available_on_ms: near(rng, START_MS),
             is_sure: confirmed || settles,
-            has_transfer: transfer == Some("tr_there"),
+            has_transfer: matches!(transfer, Some("tr_there" | "tr_converted")),
         },
         confirmed,
         settles,
@@ -71,13 +79,18 @@ async fn write(database: &Database, entries: &[Random]) {
         for (id, of, currency, minor) in [
             ("tr_there", account.as_str(), "usd", 5_000),
             ("tr_elsewhere", "acct_x", "usd", 5_000),
-            ("tr_small", &account, "eur", 5_000),
+            ("tr_small", &account, "usd", -5_001),
+            ("tr_euro", &account, "eur", 5_000),
+            ("tr_converted", &account, "gbp", 1),
         ] {
             text += &format!(
                 "; INSERT INTO transfers (transfer_id, account_id, amount_minor, currency, created_ms) \
                  VALUES ('{id}{account}', '{of}', {minor}, '{currency}', 1)"
             );
         }
+        text += &format!(
+            "; INSERT INTO account_banks (account_id, currency, destination_id, status) VALUES ('{account}', 'eur', 'ba_{n}', 'new')"
+        );
         // A sale's own transfer has brought the sale's money.
         text += &format!(
             "; INSERT INTO transfers (transfer_id, account_id, amount_minor, currency, charge_id, created_ms) \
