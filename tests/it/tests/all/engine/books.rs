@@ -45,7 +45,7 @@ impl World {
             ours.contains(row.id.as_str()) || row.original_payout.as_deref().is_some_and(|id| ours.contains(id))
         };
         for row in ledger.iter().filter(of_ours) {
-            if !keys.insert(row.idempotency_key.clone()) {
+            if row.idempotency_key.is_some() && !keys.insert(row.idempotency_key.clone()) {
                 wrong.push(format!("{:?} was executed twice", row.idempotency_key));
             }
             if !matches!(row.status, Status::Failed | Status::Canceled) {

@@ -64,7 +64,7 @@ async fn a_sale_from_before_is_earned_by_a_file_alone_and_once() {
         assert_eq!((books.violations, books.facts_waiting, books.facts_before), (vec![], 0, 1), "{}", database.engine);
         let row = payoutd::store::door_types::EarningRow { earned_at_ms: LONG_AGO, ..sale(1, "ch_old", 10_000) };
         for imported in [1, 0] {
-            assert_eq!(import(&store, &[row.clone()]).await.imported, imported);
+            assert_eq!(import(&store, std::slice::from_ref(&row)).await.imported, imported);
         }
         store.record_told(token, &[Told::Fact(old_sale())], &[]).await.unwrap();
         assert_eq!(sums(database).await, these(&[("sale", 9_900)]), "{}", database.engine);

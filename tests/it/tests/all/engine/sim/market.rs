@@ -106,6 +106,9 @@ impl Walk {
             self.told(&format!("paid by hand: {body}"), done);
             return;
         }
+        if self.dice.random_bool(0.1) {
+            return self.take_back_by_hand();
+        }
         let pending: Vec<_> = self
             .world
             .stripe
@@ -122,6 +125,22 @@ impl Walk {
         let Ok(row) = pending.choose_weighted(&mut self.dice, |row| weight(&row.idempotency_key)) else { return };
         let (account, id) = (row.account.clone(), row.id.clone());
         self.cancel(&account, &id);
+    }
+
+    /// What is paid is debited again, and nobody here asked for that.
+    fn take_back_by_hand(&mut self) {
+        let paid: Vec<_> = self
+            .world
+            .stripe
+            .twin
+            .ledger()
+            .into_iter()
+            .filter(|row| row.status == Status::Paid && row.amount > 0 && row.reversed_by.is_none())
+            .collect();
+        let Some(row) = paid.choose(&mut self.dice) else { return };
+        let path = format!("/v1/payouts/{}/reverse", row.id);
+        let done = self.world.stripe.somebody_of(Some(&row.account), &path, "metadata[by]=hand");
+        self.told(&format!("{} of {} is taken back by hand", row.id, row.account), done);
     }
 
     /// What is pending on this account is canceled.

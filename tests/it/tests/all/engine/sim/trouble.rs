@@ -131,7 +131,19 @@ impl Walk {
             };
             self.note(&format!("{} {} {how}", event.kind, event.id));
             self.world.put(&event).await;
+            if event.kind.starts_with("payout.") && self.dice.random_bool(0.05) {
+                self.strange_word(&event).await;
+            }
         }
+    }
+
+    /// The same payout is told once more, in a state that nobody here has a word for.
+    async fn strange_word(&mut self, event: &Event) {
+        let mut body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        body["id"] = format!("{}strange", event.id).into();
+        body["data"]["object"]["status"] = "on_hold".into();
+        self.note(&format!("{} {} comes with a strange word, too", event.kind, event.id));
+        self.world.put_body(&body.to_string()).await;
     }
 
     /// Everything that Stripe has told by now comes, in its order.

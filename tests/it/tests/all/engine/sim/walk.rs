@@ -16,6 +16,7 @@ use payoutd::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use stripe_twin::{AccountChange, BankSpec, Event, FaultPlan};
 
 pub(super) const CREATORS: usize = 8;
@@ -23,6 +24,8 @@ pub(super) const STEPS: u64 = 200;
 /// Lines of its story that a failed walk tells.
 const TOLD: usize = 60;
 pub(super) const HOUR_MS: i64 = 3_600_000;
+/// Before these books, milliseconds.
+const LONG_AGO_MS: i64 = 20 * 24 * HOUR_MS;
 /// Days between two cycles.
 const CYCLE_DAYS: i64 = 14;
 
@@ -41,6 +44,8 @@ pub(super) struct Walk {
     pub(super) charges: Vec<Value>,
     pub(super) disputes: Vec<String>,
     pub(super) daemons: u32,
+    /// What sales from before these books had brought each account.
+    pub(super) before: Vec<BTreeMap<String, i64>>,
     /// How far our clock was set wrong, milliseconds.
     pub(super) skew_ms: i64,
     /// Steps until the database comes back.
@@ -88,6 +93,21 @@ impl Drop for Story {
     }
 }
 
+/// Sales that the system before this one has paid, with what is still told of them to come.
+fn sold_before(world: &World, dice: &mut StdRng) -> Vec<Value> {
+    let clock = world.stripe.twin.clock();
+    clock.set_offset_ms(-LONG_AGO_MS);
+    let charges = (0..CREATORS / 2).map(|_| {
+        let (n, amount) = (dice.random_range(0..CREATORS), dice.random_range(100..9_000));
+        let body = serde_json::json!({"account": account(n), "amount": amount, "currency": "usd", "at_once": true});
+        world.stripe.somebody("/_twin/sales", &body.to_string())
+    });
+    let charges = charges.collect();
+    clock.set_offset_ms(0);
+    let _heard = world.stripe.twin.take_events();
+    charges
+}
+
 impl Walk {
     async fn begin(database: Database, seed: u64) -> Self {
         let mut dice = StdRng::seed_from_u64(seed);
@@ -104,6 +124,8 @@ impl Walk {
         let bank = BankSpec { fails_with: Some("account_closed".to_owned()), ..BankSpec::default() };
         let change = AccountChange { banks: Some(vec![bank]), ..AccountChange::default() };
         world.stripe.twin.change_account(&account(0), change).unwrap();
+        let charges = sold_before(&world, &mut dice);
+        let before = (0..CREATORS).map(|n| world.moved(&account(n))).collect();
         let runs = vec![world.scheduled().await];
         Self {
             world,
@@ -113,7 +135,8 @@ impl Walk {
             other: None,
             mail: Vec::new(),
             lost: Vec::new(),
-            charges: Vec::new(),
+            charges,
+            before,
             disputes: Vec::new(),
             daemons: 1,
             skew_ms: 0,
