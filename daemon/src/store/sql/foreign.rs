@@ -72,17 +72,27 @@ pub(super) async fn record(
 }
 
 /// What takes back a payout that none of ours explains: that one bars nothing any more, and what was locked for an adopted one is free. Should the
-/// bank refuse it later, the account holds less than its books say, which is told (drift), and nobody is paid what isn't there.
+/// bank refuse it, the one bars again; of an adopted one the account holds less than its books say, which is told (drift), and nobody is paid what
+/// isn't there.
 pub(super) async fn reversed(
     tx: &mut Tx,
     now_ms: i64,
     original: &ObjectId,
     by: &PayoutObject,
 ) -> Result<Option<Note>, StoreError> {
+    let why = format!("taken back at Stripe by {}", by.id);
     if matches!(by.status, Some(ObjectStatus::Failed | ObjectStatus::Canceled)) {
+        sqlx::query::<DB>(
+            "UPDATE foreign_payouts SET status = 'paid', why = why || ', which came to nothing' WHERE object_id = $1 AND account_id = $2 \
+             AND adopted_at_ms IS NULL AND status = 'canceled' AND why = $3",
+        )
+        .bind(original.as_str())
+        .bind(by.account.as_str())
+        .bind(&why)
+        .execute(&mut **tx)
+        .await?;
         return Ok(None);
     }
-    let why = format!("taken back at Stripe by {}", by.id);
     let done = sqlx::query::<DB>(
         "UPDATE foreign_payouts SET status = 'canceled', why = $3, look_at_ms = NULL WHERE object_id = $1 AND account_id = $2 \
          AND payout_id IS NULL AND status NOT IN ('failed', 'canceled')",

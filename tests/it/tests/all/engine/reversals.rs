@@ -273,3 +273,25 @@ async fn an_adopted_payout_that_is_taken_back_at_stripe_frees_what_it_locked() {
     assert!(barring.is_empty(), "{barring:?}");
     world.check().await;
 }
+
+#[tokio::test]
+async fn somebody_elses_payout_bars_its_purse_again_when_what_took_it_back_comes_to_nothing() {
+    let mut world = World::of(1).await;
+    world.stripe.twin.set_faults("reversal-fails=100".parse().unwrap());
+    super::webhooks::by_hand(&world, 0, "by-hand", "amount=700&currency=usd");
+    let barring = async |world: &World| world.store.foreign_payouts(None, true, 10).await.unwrap().len();
+    let mut seen = Vec::new();
+    for then in ["arrives", "is taken back", "and that fails"] {
+        if then == "is taken back" {
+            let object = world.executed(0)[0].id.clone();
+            take_back_by_hand(&world, 0, &object);
+        } else {
+            world.advance(4 * super::world::SETTLE_MS.cast_signed()).await;
+        }
+        world.deliver().await;
+        world.settle().await;
+        seen.push(barring(&world).await);
+    }
+    assert_eq!(seen, [1, 0, 1]);
+    world.check().await;
+}
