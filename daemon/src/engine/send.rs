@@ -80,8 +80,7 @@ impl Engine {
             Ok(account) => {
                 let told = self.parts.stripe.as_ref().and_then(|stripe| stripe.time());
                 let ahead_ms = told.map_or(0, |(stripe_ms, _)| self.ahead_ms(stripe_ms));
-                let wrong_by_ms = if ahead_ms.saturating_abs() > CLOCKS_APART_MAX_MS { ahead_ms } else { 0 };
-                match self.parts.store.stamp_platform(&account, wrong_by_ms).await {
+                match self.parts.store.stamp_platform(&account, told.map(|(stripe_ms, _)| stripe_ms)).await {
                     Ok(()) => self.platform_good(ahead_ms),
                     Err(StoreError::Refused(why)) => self.stripe_bad(&why),
                     Err(error) => return Err(error),

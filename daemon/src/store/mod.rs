@@ -18,7 +18,7 @@ pub use error::StoreError;
 pub use question::Question;
 pub use schema::SchemaState;
 
-use crate::clock::Clock;
+use crate::clock::{BootMs, Clock};
 use payout_shared::id::Mode;
 use types::Ids;
 
@@ -29,6 +29,8 @@ pub struct Store {
     clock: Clock,
     ids: Ids,
     mode: Mode,
+    /// When this process made the database, if it did.
+    made: Option<BootMs>,
 }
 
 /// Calls a body of `sql/` on the database at hand: `on!(self, pool, sql => sql::lease::read(pool).await)`.

@@ -21,14 +21,15 @@ impl Store {
     /// # Errors
     /// [`StoreError::WrongMode`], [`StoreError::Migration`], [`StoreError::Database`], [`StoreError::Refused`] for another scheme.
     pub async fn open(url: &str, mode: Mode, clock: Clock, ids: Ids) -> Result<Self, StoreError> {
-        let store = Self { db: Db::open(url).await?, clock, ids, mode };
+        let mut store = Self { db: Db::open(url).await?, clock, ids, mode, made: None };
         if let Some(database) = on!(unbounded store, pool, sql => sql::state::stamped_mode(pool).await) {
             same_mode(database, mode)?;
         }
         store.db.migrate().await?;
         let now_ms = store.clock.now_ms();
-        let database = on!(store, pool, sql => sql::state::stamp_mode(pool, now_ms, mode).await)?;
+        let (database, is_new) = on!(store, pool, sql => sql::state::stamp_mode(pool, now_ms, mode).await)?;
         same_mode(database, mode)?;
+        store.made = is_new.then(|| store.clock.boot());
         Ok(store)
     }
 
@@ -38,7 +39,7 @@ impl Store {
     /// [`StoreError::Refused`] when it was never stamped or its schema is of a newer program, [`StoreError::Migration`] when
     /// migrations are pending, [`StoreError::Database`].
     pub async fn open_existing(url: &str, clock: Clock, ids: Ids) -> Result<Self, StoreError> {
-        let mut store = Self { db: open_there(url).await?, clock, ids, mode: Mode::Test };
+        let mut store = Self { db: open_there(url).await?, clock, ids, mode: Mode::Test, made: None };
         let state = schema::check(&store.db).await?;
         if !state.is_current() {
             return Err(state.into());
@@ -78,14 +79,17 @@ impl Store {
     }
 
     /// Stores the platform's account id, which Stripe gave with its first good answer. Before that nothing is sent. These books answer for what
-    /// happens from their beginning on, by Stripe's clock: where ours is wrong (`ahead_ms`: how far Stripe's is ahead), the beginning is put right.
+    /// happens from their beginning on: where Stripe's time now (Unix milliseconds) says that our clock was wrong then, the beginning is put right.
+    /// Whoever didn't make the database knows only that it isn't of the future.
     ///
     /// # Errors
     /// [`StoreError::Refused`] when the database belongs to another platform; [`StoreError::Database`].
-    pub async fn stamp_platform(&self, account: &AccountId, ahead_ms: i64) -> Result<(), StoreError> {
+    pub async fn stamp_platform(&self, account: &AccountId, stripe_ms: Option<i64>) -> Result<(), StoreError> {
         plain("the platform's account id", account.as_str())?;
+        let age_ms = self.made.map(|made| self.clock.boot().ms_since(made));
+        let made_ms = stripe_ms.zip(age_ms).map(|(stripe_ms, age_ms)| stripe_ms.saturating_sub(age_ms));
         let now_ms = self.clock.now_ms();
-        on!(self, pool, sql => sql::state::stamp_platform(pool, now_ms, account, ahead_ms).await)
+        on!(self, pool, sql => sql::state::stamp_platform(pool, now_ms, account, (made_ms, stripe_ms)).await)
     }
 
     /// Stores the platform's default currency as configured, for SQL that names none.

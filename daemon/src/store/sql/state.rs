@@ -37,8 +37,8 @@ pub(in crate::store) async fn stamped_mode(pool: &Pool) -> Option<Mode> {
     row.try_get::<String, _>(0).ok().and_then(|word| Mode::parse(&word))
 }
 
-/// Stamps the mode when there is no stamp yet; gives the one in force.
-pub(in crate::store) async fn stamp_mode(pool: &Pool, now_ms: i64, mode: Mode) -> Result<Mode, StoreError> {
+/// Stamps the mode when there is no stamp yet; gives the one in force, and whether it is new.
+pub(in crate::store) async fn stamp_mode(pool: &Pool, now_ms: i64, mode: Mode) -> Result<(Mode, bool), StoreError> {
     let mut tx = begin(pool).await?;
     let done = sqlx::query::<DB>(
         "INSERT INTO daemon_state (id, mode, created_at_ms) VALUES (1, $1, $2) ON CONFLICT DO NOTHING",
@@ -53,7 +53,7 @@ pub(in crate::store) async fn stamp_mode(pool: &Pool, now_ms: i64, mode: Mode) -
         journal::append(&mut tx, now_ms, vec![note(&By::Engine, "daemon.stamp_mode", None, detail)]).await?;
         commit(tx).await?;
     }
-    Ok(stamped)
+    Ok((stamped, done.rows_affected() > 0))
 }
 
 /// The state as it is.
@@ -71,13 +71,16 @@ async fn locked(tx: &mut Tx) -> Result<DaemonState, StoreError> {
     decode(&row)
 }
 
-/// Stores the platform's account at its first naming; refuses another one for ever. The database was made when Stripe's clock says so, which is
-/// `ahead_ms` ahead of ours.
+/// A database that was made further than this from when our clock said was made under a wrong one, milliseconds.
+const WRONG_MS: i64 = 60_000;
+
+/// Stores the platform's account at its first naming; refuses another one for ever. By Stripe's clock the database was made then, as far as
+/// that is known, and not later than now.
 pub(in crate::store) async fn stamp_platform(
     pool: &Pool,
     now_ms: i64,
     account: &AccountId,
-    ahead_ms: i64,
+    (made_ms, latest_ms): (Option<i64>, Option<i64>),
 ) -> Result<(), StoreError> {
     let mut tx = begin(pool).await?;
     match locked(&mut tx).await?.platform {
@@ -88,13 +91,17 @@ pub(in crate::store) async fn stamp_platform(
         ))),
         None => {
             sqlx::query::<DB>(
-                "UPDATE daemon_state SET platform_account_id = $1, created_at_ms = created_at_ms + $2 WHERE id = 1",
+                "UPDATE daemon_state SET platform_account_id = $1, created_at_ms = CASE \
+                 WHEN ABS(created_at_ms - CAST($2 AS BIGINT)) > $4 THEN CAST($2 AS BIGINT) \
+                 WHEN created_at_ms - CAST($3 AS BIGINT) > $4 THEN CAST($3 AS BIGINT) ELSE created_at_ms END WHERE id = 1",
             )
             .bind(account.as_str())
-            .bind(ahead_ms)
+            .bind(made_ms)
+            .bind(latest_ms)
+            .bind(WRONG_MS)
             .execute(&mut *tx)
             .await?;
-            let detail = serde_json::json!({ "account": account.as_str(), "stripe_ahead_ms": ahead_ms });
+            let detail = serde_json::json!({ "account": account.as_str(), "made_ms": made_ms, "stripe_ms": latest_ms });
             journal::append(&mut tx, now_ms, vec![note(&By::Engine, "daemon.stamp_platform", None, detail)]).await?;
             Ok(commit(tx).await?)
         }

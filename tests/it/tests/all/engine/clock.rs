@@ -144,6 +144,7 @@ async fn an_unknown_payout_that_was_put_off_by_a_wrong_clock_is_looked_for_when_
 async fn books_that_begin_under_a_wrong_clock_begin_when_stripe_says() {
     for offset_ms in [70_000, -70_000, 86_400_000, -86_400_000, 0] {
         let mut world = World::of(1).await;
+        world.advance(600_000).await;
         world.stripe.twin.clock().set_offset_ms(offset_ms);
         seconds(&mut world, 3).await;
         let begin = "SELECT CAST(created_at_ms AS TEXT) FROM daemon_state";
@@ -152,5 +153,10 @@ async fn books_that_begin_under_a_wrong_clock_begin_when_stripe_says() {
         world.hand.jump_wall(offset_ms);
         seconds(&mut world, 3).await;
         assert_eq!(world.probe.texts(begin).await[0][0], began_ms.to_string(), "{offset_ms}: once");
+        // Right when they were made, and set wrong before Stripe was first heard.
+        let mut world = World::of(1).await;
+        world.hand.jump_wall(offset_ms);
+        seconds(&mut world, 3).await;
+        assert_eq!(world.probe.texts(begin).await[0][0], START_MS.to_string(), "{offset_ms}");
     }
 }

@@ -29,12 +29,33 @@ async fn a_database_has_one_mode_for_ever_and_the_other_key_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_database_that_another_process_made_is_not_of_the_future() {
+    const HOUR: i64 = 3_600_000;
+    for (stripe_ms, began_ms) in
+        [(START_MS - HOUR, START_MS - HOUR), (START_MS + HOUR, START_MS), (START_MS - 1_000, START_MS)]
+    {
+        each_database(async |database| {
+            database.store().await;
+            let (store, _) = database.store().await;
+            store.stamp_platform(&AccountId::new("acct_us"), Some(stripe_ms)).await.unwrap();
+            assert_eq!(
+                database.number("SELECT created_at_ms FROM daemon_state").await,
+                began_ms,
+                "{}",
+                database.engine
+            );
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn the_first_platform_stays_the_platform() {
     each_database(async |database| {
         let (store, _) = database.store().await;
-        store.stamp_platform(&AccountId::new("acct_us"), 0).await.unwrap();
-        store.stamp_platform(&AccountId::new("acct_us"), 0).await.unwrap();
-        let other = store.stamp_platform(&AccountId::new("acct_them"), 0).await.unwrap_err();
+        store.stamp_platform(&AccountId::new("acct_us"), None).await.unwrap();
+        store.stamp_platform(&AccountId::new("acct_us"), None).await.unwrap();
+        let other = store.stamp_platform(&AccountId::new("acct_them"), None).await.unwrap_err();
         assert!(
             matches!(&other, StoreError::Refused(why) if why.contains("acct_us") && why.contains("acct_them")),
             "{other}"
