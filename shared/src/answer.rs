@@ -52,6 +52,20 @@ pub struct PayoutObject {
     pub reversed_by: Option<ObjectId>,
 }
 
+impl PayoutObject {
+    /// The payout that it reverses; `None` = it is no reversal.
+    #[must_use]
+    pub const fn reverses(&self) -> Option<&ObjectId> {
+        if self.amount_minor < 0 { self.original_payout.as_ref() } else { None }
+    }
+
+    /// Its money didn't go, or is back; a state that nobody has a word for isn't that.
+    #[must_use]
+    pub const fn is_dead(&self) -> bool {
+        matches!(self.status, Some(status) if !status.is_alive())
+    }
+}
+
 /// Stripe's error object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StripeError {

@@ -27,7 +27,7 @@ const MARGIN_S: i64 = 86_400;
 /// What an account is asked for its estimates: its balance's movements, and transfers where one was never told, from a moment on.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) account: AccountId,
+    account: AccountId,
     from_s: i64,
     movements: Place,
     transfers: Place,

@@ -133,7 +133,7 @@ impl Engine {
         if !all.is_empty() {
             self.write(lease, &all).await?;
         }
-        let counts = |object: &PayoutObject| object.amount_minor > 0 || reversal::original_of(object).is_some();
+        let counts = |object: &PayoutObject| object.amount_minor > 0 || object.reverses().is_some();
         let foreign: Vec<_> =
             foreign.into_iter().filter(|(object, _)| counts(object) && judged(object)).map(judge).collect();
         self.strange(lease, &foreign).await?;
@@ -149,12 +149,9 @@ impl Engine {
             return Ok(());
         }
         self.parts.store.record_foreign(lease.fence, foreign).await?;
-        let takes_back = |object: &PayoutObject| reversal::original_of(object).is_some();
-        let reversals: Vec<_> = foreign
-            .iter()
-            .filter(|(object, _)| takes_back(object))
-            .map(|(object, _)| (0, object.clone(), None))
-            .collect();
+        let objects = foreign.iter().map(|(object, _)| object);
+        let reversals: Vec<_> =
+            objects.filter(|object| object.reverses().is_some()).map(|object| (0, object.clone(), None)).collect();
         if reversals.is_empty() {
             return Ok(());
         }
@@ -172,8 +169,7 @@ impl Engine {
             payouts.iter().flat_map(|(_, object, key)| object.key.iter().chain(key).cloned()).collect();
         let ids: Vec<_> = payouts.iter().map(|(_, object, _)| object.id.clone()).collect();
         let known = self.parts.store.known_attempts(&keys, &ids).await?;
-        let originals: Vec<_> =
-            payouts.iter().filter_map(|(_, object, _)| reversal::original_of(object).cloned()).collect();
+        let originals: Vec<_> = payouts.iter().filter_map(|(_, object, _)| object.reverses().cloned()).collect();
         let reversals = self.parts.store.reversals_of(&originals).await?;
         let (mut changes, mut foreign, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
         for (seq, object, request_key) in payouts {

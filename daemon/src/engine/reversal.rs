@@ -11,7 +11,6 @@ use crate::{
 use payout_shared::{
     answer::PayoutObject,
     attempt::AttemptState,
-    id::ObjectId,
     payout::{ObjectStatus, PayoutEvent},
 };
 
@@ -61,11 +60,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// The payout that a negative payout object reverses; `None` = it is no reversal.
-pub(super) fn original_of(object: &PayoutObject) -> Option<&ObjectId> {
-    object.original_payout.as_ref().filter(|_| object.amount_minor < 0)
 }
 
 /// Is this object that reversal?

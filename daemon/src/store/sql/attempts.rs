@@ -160,7 +160,7 @@ pub(in crate::store) async fn foreign(
             notes.extend(found);
             continue;
         }
-        if let Some(original) = object.original_payout.as_ref().filter(|_| object.amount_minor < 0) {
+        if let Some(original) = object.reverses() {
             notes.extend(foreign::reversed(&mut tx, now_ms, original, object).await?);
         }
         let noted = foreign::record(&mut tx, now_ms, object, None, why).await?;

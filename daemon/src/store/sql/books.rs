@@ -153,9 +153,10 @@ pub(in crate::store) async fn check(
     }
     books_entries::check_charges(&mut tx, &mut report).await?;
     let left = before::is_left();
-    let facts = format!("SELECT COUNT(CASE WHEN {left} THEN NULL ELSE 1 END), COUNT(CASE WHEN {left} THEN 1 END) FROM earning_facts f WHERE NOT f.booked");
+    let facts = format!("SELECT COUNT(*), COUNT(CASE WHEN {left} THEN 1 END) FROM earning_facts f WHERE NOT f.booked");
     let row = sqlx::query::<DB>(sqlx::AssertSqlSafe(facts)).fetch_one(&mut *tx).await?;
-    (report.facts_waiting, report.facts_before) = (row.try_get(0)?, row.try_get(1)?);
+    report.facts_before = row.try_get(1)?;
+    report.facts_waiting = row.try_get::<i64, _>(0)?.saturating_sub(report.facts_before);
     if !with_journal {
         return Ok(report);
     }

@@ -81,7 +81,7 @@ pub(super) async fn reversed(
     by: &PayoutObject,
 ) -> Result<Option<Note>, StoreError> {
     let why = format!("taken back at Stripe by {}", by.id);
-    if matches!(by.status, Some(ObjectStatus::Failed | ObjectStatus::Canceled)) {
+    if by.is_dead() {
         sqlx::query::<DB>(
             "UPDATE foreign_payouts SET status = 'paid', why = why || ', which came to nothing' WHERE object_id = $1 AND account_id = $2 \
              AND adopted_at_ms IS NULL AND status = 'canceled' AND why = $3",

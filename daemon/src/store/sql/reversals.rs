@@ -154,12 +154,9 @@ pub(super) async fn found(
     fence: Fence,
     object: &PayoutObject,
 ) -> Result<Option<Vec<Note>>, StoreError> {
-    let Some(original) = object.original_payout.as_ref().filter(|_| object.amount_minor < 0) else { return Ok(None) };
-    if is_dead(object.status) {
-        return Ok(None);
-    }
+    let Some(original) = object.reverses().filter(|_| !object.is_dead()) else { return Ok(None) };
     let text = format!(
-        "SELECT p.id, p.run_id, p.destination_id, u.key, u.state, u.object_status FROM creator_payouts p LEFT JOIN payout_attempts u \
+        "SELECT p.id, u.key, u.state, u.object_status FROM creator_payouts p LEFT JOIN payout_attempts u \
          ON u.payout_id = p.id AND u.kind = 'reverse' AND u.number = 1 WHERE p.stripe_payout_id = $1 AND p.account_id = $2 \
          AND p.currency = $3 AND p.amount_minor = $4 AND p.state IN ('paid', 'settled'){FOR_UPDATE_OF_P}"
     );
@@ -171,11 +168,12 @@ pub(super) async fn found(
         .fetch_optional(&mut **tx)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let (payout, before): (String, Option<String>) = (row.try_get(0)?, row.try_get(3)?);
+    let (payout, before): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
     if before.is_some() {
         // One of ours that came to nothing gives its place to the one that is there.
-        let (state, status): (String, Option<String>) = (row.try_get(4)?, row.try_get(5)?);
-        if state != "refused" && !is_dead(status.as_deref().and_then(ObjectStatus::parse)) {
+        let (state, status): (String, Option<String>) = (row.try_get(2)?, row.try_get(3)?);
+        let status = status.as_deref().and_then(ObjectStatus::parse);
+        if state != "refused" && status.is_none_or(ObjectStatus::is_alive) {
             return Ok(None);
         }
         sqlx::query::<DB>("DELETE FROM payout_attempts WHERE payout_id = $1 AND kind = 'reverse' AND number = 1")
@@ -207,10 +205,6 @@ pub(super) async fn found(
         ..Change::new(PayoutId::new(payout), By::Engine)
     };
     Ok(Some(change::in_tx(tx, now_ms, &[change]).await?.1))
-}
-
-const fn is_dead(status: Option<ObjectStatus>) -> bool {
-    matches!(status, Some(ObjectStatus::Failed | ObjectStatus::Canceled))
 }
 
 /// Reversed payouts whose money is waited for, and whose reversal is to be looked at now.

@@ -24,6 +24,17 @@ async fn entry(world: &World, charge: &str) -> Vec<String> {
     world.probe.texts(&query).await.into_iter().next().unwrap_or_default()
 }
 
+/// One creator who was paid once, and a sale of theirs since.
+async fn sold() -> (World, serde_json::Value) {
+    let mut world = World::of(1).await;
+    world.scheduled().await;
+    world.settle().await;
+    let charge = world.sell(&account(0), 5_000, "usd");
+    world.deliver().await;
+    world.settle().await;
+    (world, charge)
+}
+
 fn id(charge: &serde_json::Value) -> &str {
     charge["id"].as_str().unwrap()
 }
@@ -90,12 +101,7 @@ async fn a_sale_whose_transfer_was_never_told_is_confirmed_and_what_was_taken_ba
 
 #[tokio::test]
 async fn a_wall_clock_that_jumps_over_days_lets_nothing_wait_for_a_minute_of_its_own() {
-    let mut world = World::of(1).await;
-    world.scheduled().await;
-    world.settle().await;
-    let charge = world.sell(&account(0), 5_000, "usd");
-    world.deliver().await;
-    world.settle().await;
+    let (mut world, charge) = sold().await;
     world.stripe.twin.clock().set_offset_ms(8 * DAY);
     world.hand.jump_wall(8 * DAY);
     for _ in 0..4 {
@@ -193,12 +199,7 @@ async fn fence(world: &World) -> Fence {
 
 #[tokio::test]
 async fn a_sale_behind_thousands_of_newer_movements_is_confirmed_all_the_same() {
-    let mut world = World::of(1).await;
-    world.scheduled().await;
-    world.settle().await;
-    let charge = world.sell(&account(0), 5_000, "usd");
-    world.deliver().await;
-    world.settle().await;
+    let (mut world, charge) = sold().await;
     // Nobody tells of them, and no sweep finds them.
     for _ in 0..5_100 {
         world.sell(&account(0), 100, "usd");
@@ -218,12 +219,7 @@ async fn a_sale_behind_thousands_of_newer_movements_is_confirmed_all_the_same() 
 
 #[tokio::test]
 async fn what_was_paid_before_it_was_confirmed_otherwise_is_told_and_left_as_it_is() {
-    let mut world = World::of(1).await;
-    world.scheduled().await;
-    world.settle().await;
-    let charge = world.sell(&account(0), 5_000, "usd");
-    world.deliver().await;
-    world.settle().await;
+    let (mut world, charge) = sold().await;
     let payment: String = world.probe.texts("SELECT destination_payment FROM transfers").await[0][0].clone();
     world.stripe.hide_movements(true);
     world.advance(8 * DAY).await;

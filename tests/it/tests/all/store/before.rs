@@ -5,7 +5,7 @@ use super::{
 };
 use crate::databases::{Database, START_MS, each_database};
 use payout_shared::entries::{Fact, FactKind, Told};
-use payoutd::store::Store;
+use payoutd::store::{Store, door_types::EarningRow};
 use std::collections::BTreeMap;
 
 const HOUR: i64 = 3_600_000;
@@ -22,6 +22,11 @@ fn old_sale() -> Fact {
     }
 }
 
+/// The same in a file.
+fn in_a_file() -> EarningRow {
+    EarningRow { earned_at_ms: LONG_AGO, ..sale(1, "ch_old", 10_000) }
+}
+
 fn at(at_ms: i64, fact: Fact) -> Told {
     Told::Fact(Fact { at_ms, said_ms: at_ms, ..fact })
 }
@@ -31,6 +36,13 @@ async fn sums(database: &Database) -> BTreeMap<String, i64> {
     let query =
         "SELECT kind, CAST(SUM(amount_minor) AS TEXT) FROM creator_earnings WHERE account_id = 'acct_1' GROUP BY kind";
     database.texts(query).await.into_iter().map(|row| (row[0].clone(), row[1].parse().unwrap())).collect()
+}
+
+/// What waits and what is left to a file, in books that are clean.
+async fn unbooked(store: &Store) -> (i64, i64) {
+    let books = store.books().await.unwrap();
+    assert_eq!(books.violations, Vec::<String>::new());
+    (books.facts_waiting, books.facts_before)
 }
 
 fn these(sums: &[(&str, i64)]) -> BTreeMap<String, i64> {
@@ -60,16 +72,14 @@ async fn a_sale_from_before_is_earned_by_a_file_alone_and_once() {
             "{}: whoever came before has paid it",
             database.engine
         );
-        let books = store.books().await.unwrap();
-        assert_eq!((books.violations, books.facts_waiting, books.facts_before), (vec![], 0, 1), "{}", database.engine);
-        let row = payoutd::store::door_types::EarningRow { earned_at_ms: LONG_AGO, ..sale(1, "ch_old", 10_000) };
+        assert_eq!(unbooked(&store).await, (0, 1), "{}", database.engine);
+        let row = in_a_file();
         for imported in [1, 0] {
             assert_eq!(import(&store, std::slice::from_ref(&row)).await.imported, imported);
         }
         store.record_told(token, &[Told::Fact(old_sale())], &[]).await.unwrap();
         assert_eq!(sums(database).await, these(&[("sale", 9_900)]), "{}", database.engine);
-        let books = store.books().await.unwrap();
-        assert_eq!((books.violations, books.facts_waiting, books.facts_before), (vec![], 0, 0), "{}", database.engine);
+        assert_eq!(unbooked(&store).await, (0, 0), "{}", database.engine);
     })
     .await;
 }
@@ -118,11 +128,10 @@ async fn what_is_taken_back_now_of_a_sale_from_before_counts_by_itself_and_once(
         store.record_told(token, &told, &[]).await.unwrap();
         let taken = [("fee_refund", 200), ("refund", -2_000), ("sale", 900)];
         assert_eq!(sums(database).await, these(&taken), "{}", database.engine);
-        let books = store.books().await.unwrap();
         // Its sale, what was taken back when it wasn't ours, and the dispute, which holds nothing of ours.
-        assert_eq!((books.violations, books.facts_waiting, books.facts_before), (vec![], 0, 3), "{}", database.engine);
+        assert_eq!(unbooked(&store).await, (0, 3), "{}", database.engine);
         // In a file after all: as though its sale had been there from the start.
-        let row = payoutd::store::door_types::EarningRow { earned_at_ms: LONG_AGO, ..sale(1, "ch_old", 10_000) };
+        let row = in_a_file();
         import(&store, &[row]).await;
         let whole = [("dispute_hold", -2_700), ("fee_refund", 200), ("refund", -2_500), ("sale", 9_900)];
         assert_eq!(
@@ -161,8 +170,7 @@ async fn a_reversal_of_an_old_transfer_whose_sale_was_never_told_counts_too() {
         store.record_told(token, &[transfer], &[]).await.unwrap();
         store.book_waiting(token, 100).await.unwrap();
         assert_eq!(sums(database).await, these(&[("refund", -2_000), ("sale", 900)]), "{}", database.engine);
-        let books = store.books().await.unwrap();
-        assert_eq!((books.violations, books.facts_waiting), (vec![], 0), "{}", database.engine);
+        assert_eq!(unbooked(&store).await, (0, 0), "{}", database.engine);
     })
     .await;
 }
@@ -180,8 +188,7 @@ async fn what_stripe_took_or_brought_by_itself_before_is_not_booked() {
         store.record_told(token, &told, &[]).await.unwrap();
         store.book_waiting(token, 100).await.unwrap();
         assert_eq!(sums(database).await, these(&[("sale", 900)]), "{}", database.engine);
-        let books = store.books().await.unwrap();
-        assert_eq!((books.violations, books.facts_waiting, books.facts_before), (vec![], 0, 2), "{}", database.engine);
+        assert_eq!(unbooked(&store).await, (0, 2), "{}", database.engine);
     })
     .await;
 }
